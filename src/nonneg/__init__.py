@@ -1,0 +1,39 @@
+"""Nonnegative matrix factorization: from a table with holes to parts a person can read."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nonneg.core.alternate import Status, Step
+    from nonneg.core.factorize import Factorization, factorize
+    from nonneg.core.losses import HuberLoss
+    from nonneg.errors import NonnegError
+    from nonneg.estimators import NMF
+
+# Each public name, in the order of the reference, and the module that has it.
+_WHERE = {
+    "NMF": "nonneg.estimators",
+    "factorize": "nonneg.core.factorize",
+    "Factorization": "nonneg.core.factorize",
+    "Status": "nonneg.core.alternate",
+    "Step": "nonneg.core.alternate",
+    "HuberLoss": "nonneg.core.losses",
+    "NonnegError": "nonneg.errors",
+}
+
+__all__ = list(_WHERE)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nonneg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

@@ -1,0 +1,554 @@
+"""`factorize`: from a matrix to X ≈ WH, with restarts, and the half-problem for new rows."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nonneg.core.alternate import Callback, Outcome, Rule, Status, Step, alternate
+from nonneg.core.data import DataMatrix
+from nonneg.core.init import INITS, Init, starting_factors
+from nonneg.core.intake import MatrixLike, as_data, check_memory
+from nonneg.core.kernels import FloatArray
+from nonneg.core.losses import Loss, make_loss
+from nonneg.core.penalties import Penalty
+from nonneg.core.problem import Factor, Problem
+from nonneg.core.solvers import Solver, choose_solver
+from nonneg.errors import InputError
+
+__all__ = ["Factorization", "as_generator", "factorize", "solve_left"]
+
+RandomState = int | np.random.Generator | np.random.RandomState | None
+
+
+@dataclass(frozen=True, eq=False)
+class Factorization:
+    """X ≈ W H and how it was found.
+
+    Attributes
+    ----------
+    W : ndarray (n_samples, n_components)
+    H : ndarray (n_components, n_features)
+    status : Status
+        Why the iterations ended; ``status.value`` is the advice.
+    n_iter : int
+    history : tuple of Step
+        One row an accepted iteration.
+    objective : float
+        Loss plus penalties at (W, H), in float64.
+    error : float
+        ‖X − WH‖_F over the observed entries for frobenius, √(2 · divergence) for the other
+        β-divergences (as scikit-learn's `reconstruction_err_`), the loss itself for huber, l1, l21.
+    relative_error : float
+        ‖X − WH‖_F / ‖X‖_F for frobenius; for the others the root of loss over its unit (Σx for
+        kullback-leibler), or loss over its unit (Σ|x| for l1). 0 is exact.
+    loss : str or float
+    solver, init : str
+        What "auto" became.
+    n_observed : int
+        Entries that were fitted.
+    seed : int or None
+        The seed, where one was given or drawn.
+    row_names, column_names : tuple of str or None
+        Names of samples and features, where the caller knows them.
+    """
+
+    W: FloatArray
+    H: FloatArray
+    status: Status
+    n_iter: int
+    history: tuple[Step, ...] = field(repr=False)
+    objective: float
+    error: float
+    relative_error: float
+    loss: str | float
+    solver: str
+    init: str
+    n_observed: int
+    seed: int | None = None
+    row_names: tuple[str, ...] | None = field(default=None, repr=False)
+    column_names: tuple[str, ...] | None = field(default=None, repr=False)
+
+    @property
+    def n_components(self) -> int:
+        """The rank."""
+        return int(self.H.shape[0])
+
+    def __repr__(self) -> str:
+        m, n = self.W.shape[0], self.H.shape[1]
+        return (
+            f"Factorization({m} × {n} ≈ {m} × {self.n_components} · {self.n_components} × {n}, "
+            f"loss={self.loss!r}, relative error {self.relative_error:.4g}, "
+            f"{self.status.name.lower()} after {self.n_iter} iterations)"
+        )
+
+
+def factorize(
+    X: MatrixLike,
+    n_components: int | None = None,
+    *,
+    loss: str | float | Loss = "frobenius",
+    solver: str = "auto",
+    init: str = "auto",
+    missing_values: float = math.nan,
+    weights: MatrixLike | None = None,
+    alpha_W: float = 0.0,
+    alpha_H: float | Literal["same"] = "same",
+    l1_ratio: float = 0.0,
+    ridge_per_entry: float = 0.0,
+    upper_W: float | None = None,
+    upper_H: float | None = None,
+    fixed_W: NDArray[np.floating] | None = None,
+    fixed_H: NDArray[np.floating] | None = None,
+    W: NDArray[np.floating] | None = None,
+    H: NDArray[np.floating] | None = None,
+    n_init: int = 1,
+    max_iter: int = 500,
+    max_seconds: float | None = None,
+    tol: float = 1e-4,
+    accelerate: bool = True,
+    n_threads: int | None = None,
+    random_state: RandomState = None,
+    callback: Callback | None = None,
+) -> Factorization:
+    """Factorize X ≈ W H with W, H ≥ 0.
+
+    Parameters
+    ----------
+    X : ndarray or scipy sparse, shape (n_samples, n_features)
+        Values ≥ 0. float32 is computed in float32; see `core/intake.py` for other types.
+    n_components : int ≥ 1
+        The rank k. May be left out when W and H are given.
+    loss : {"frobenius", "kullback-leibler", "itakura-saito", "huber", "l1", "l21"} or float β
+        Default "frobenius". See `core/losses.py` for the formulas.
+    solver : {"auto", "hals", "ccd", "anls-bpp", "mu"}
+        "auto" is hals for frobenius with every entry observed, ccd for missing or weighted
+        entries, kullback-leibler and the robust losses, mu for every other β.
+    init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar", "given"}
+        "auto" is nndsvda where the rank allows it and no entry is missing, else random; given
+        when W and H are.
+    missing_values : nan or 0
+        Default nan: NaN cells of a dense X are missing. 0: zeros, or absent entries of a sparse X.
+    weights : array or sparse, shape of X, optional
+        Weight ≥ 0 of each cell in the loss; 0 is missing.
+    alpha_W, alpha_H, l1_ratio : float
+        Penalties with scikit-learn's scaling: ``alpha_W·n_features·(l1_ratio·ΣW +
+        ½(1−l1_ratio)·‖W‖²)`` and ``alpha_H·n_samples·(…H…)``. Default 0; alpha_H "same" as alpha_W.
+    ridge_per_entry : float ≥ 0
+        ``½·ridge·Σᵢ nᵢ|wᵢ|²`` and the same for columns, nᵢ the observed entries of row i: the
+        regularisation usual for ratings (Zhou et al. 2008). Default 0.
+    upper_W, upper_H : float > 0, optional
+        Upper bounds of the entries.
+    fixed_W, fixed_H : array of the factor's shape, optional
+        Values to keep; NaN where the factor is free. A row of H given in full is a fixed component.
+    W, H : array, optional
+        The start for init="given".
+    n_init : int ≥ 1, default 1
+        Runs from different starts; the one with the lowest objective is kept.
+    max_iter : int, default 500
+    max_seconds : float, optional
+        Wall-time limit of the whole call.
+    tol : float, default 1e-4
+        Stop when an iteration lowers the objective by less than tol/10 of it, or the scale-free
+        KKT residual falls below tol/10. The unit of X makes no difference.
+    accelerate : bool, default True
+        Several sweeps a half-step and extrapolation with restarts. False is the textbook
+        algorithm, one sweep at a time: slower, and the yardstick for the fast one.
+    n_threads : int, optional
+        Default: all cores. The result has the same bits for any number.
+    random_state : int, Generator, RandomState or None
+    callback : callable(Step) -> bool or None, optional
+        Called after each accepted iteration; a true value stops the fit.
+
+    Returns
+    -------
+    Factorization
+        Ctrl-C returns the best factors so far, with status INTERRUPTED.
+
+    Raises
+    ------
+    InputError
+        Data or arguments that cannot be used; the message says what to do.
+    TooLargeError
+        If the factors would not fit into memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nonneg import factorize
+    >>> X = np.outer([1.0, 2.0, 3.0], [1.0, 0.0, 2.0])
+    >>> fit = factorize(X, 1, random_state=0)
+    >>> bool(np.allclose(fit.W @ fit.H, X))
+    True
+
+    References
+    ----------
+    Lee & Seung (1999), Nature 401; Gillis (2020), Nonnegative Matrix Factorization, SIAM.
+    """
+    started = time.perf_counter()
+    rng, seed = as_generator(random_state)
+    data = as_data(X, missing_values=missing_values, weights=weights, n_threads=n_threads)
+    k = _rank(n_components, W, H, data)
+    problem = make_problem(
+        data,
+        loss,
+        k,
+        alpha_W=alpha_W,
+        alpha_H=alpha_H,
+        l1_ratio=l1_ratio,
+        ridge_per_entry=ridge_per_entry,
+        upper_W=upper_W,
+        upper_H=upper_H,
+        fixed_W=fixed_W,
+        fixed_H=fixed_H,
+    )
+    chosen = choose_solver(solver, problem)
+    start = _init_name(init, W, H, k, data)
+    rule = _rule(max_iter, tol, max_seconds, accelerate)
+    outcome = _best_run(
+        problem, chosen, start, k, W, H, _count("n_init", n_init), rule, rng, callback, started
+    )
+    return _finished(problem, chosen, start, outcome, seed)
+
+
+def solve_left(
+    X: MatrixLike,
+    H: NDArray[np.floating],
+    *,
+    loss: str | float | Loss = "frobenius",
+    solver: str = "auto",
+    missing_values: float = math.nan,
+    weights: MatrixLike | None = None,
+    alpha_W: float = 0.0,
+    l1_ratio: float = 0.0,
+    ridge_per_entry: float = 0.0,
+    upper_W: float | None = None,
+    n_threads: int | None = None,
+) -> FloatArray:
+    """Return the W ≥ 0 that is optimal for X and a given H: the half-problem, solved fully.
+
+    For a convex loss (β in [1, 2], huber, l1, l21) this is the optimum itself, unique when the
+    components are independent, so rows already seen get the W that `factorize` returned.
+
+    Parameters are those of `factorize`; H has shape (n_components, n_features).
+    """
+    data = as_data(
+        X,
+        missing_values=missing_values,
+        weights=weights,
+        n_threads=n_threads,
+        allow_zero=True,
+    )
+    F = np.ascontiguousarray(np.asarray(H).T, dtype=data.dtype)
+    if F.shape[0] != data.shape[1]:
+        raise InputError(
+            f"X has {data.shape[1]} features · H has {F.shape[0]} · pass the features of the fit"
+        )
+    problem = make_problem(
+        data,
+        loss,
+        F.shape[1],
+        alpha_W=alpha_W,
+        alpha_H=0.0,
+        l1_ratio=l1_ratio,
+        ridge_per_entry=ridge_per_entry,
+        upper_W=upper_W,
+    )
+    half = data.exponent // 2
+    right = Factor(cast(FloatArray, np.ldexp(F, -half)))
+    left = Factor(_flat_start(data, right))
+    problem.left.project(left.values)
+    choose_solver(solver, problem).half_step(problem, left, right, exact=True)
+    return cast(FloatArray, np.ldexp(left.values, data.exponent - half))
+
+
+def as_generator(random_state: RandomState) -> tuple[np.random.Generator, int | None]:
+    """Return a Generator, and the seed that repeats it where there is one."""
+    if random_state is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0])
+        return np.random.default_rng(seed), seed
+    if isinstance(random_state, np.random.Generator):
+        return random_state, None
+    if isinstance(random_state, np.random.RandomState):
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        return np.random.default_rng(seed), seed
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0:
+        return np.random.default_rng(int(random_state)), int(random_state)
+    raise InputError(
+        f"random_state={random_state!r} is no seed · it must be None, a whole number from 0, a "
+        "Generator or a RandomState"
+    )
+
+
+def make_problem(
+    data: DataMatrix,
+    loss: str | float | Loss,
+    k: int,
+    *,
+    alpha_W: float = 0.0,
+    alpha_H: float | Literal["same"] = "same",
+    l1_ratio: float = 0.0,
+    ridge_per_entry: float = 0.0,
+    upper_W: float | None = None,
+    upper_H: float | None = None,
+    fixed_W: NDArray[np.floating] | None = None,
+    fixed_H: NDArray[np.floating] | None = None,
+) -> Problem:
+    """Check loss and penalties and put them in the unit of the stored data."""
+    term = make_loss(loss)
+    term.check(data)
+    alpha_W = _number("alpha_W", alpha_W)
+    alpha_right = alpha_W if alpha_H == "same" else _number("alpha_H", alpha_H)
+    ratio = _number("l1_ratio", l1_ratio)
+    if ratio > 1:
+        raise InputError(f"l1_ratio={l1_ratio!r} · it is a share between 0 (L2) and 1 (L1)")
+    ridge = _number("ridge_per_entry", ridge_per_entry)
+    m, n = data.shape
+    left = _penalty(alpha_W * n, ratio, ridge, n, data, upper_W, "upper_W")
+    right = _penalty(alpha_right * m, ratio, ridge, m, data, upper_H, "upper_H")
+    left = replace(left, fixed=_fixed("fixed_W", fixed_W, (m, k), left.upper))
+    transposed = None if fixed_H is None else np.asarray(fixed_H).T
+    right = replace(right, fixed=_fixed("fixed_H", transposed, (n, k), right.upper))
+    if data.exponent:
+        half = data.exponent // 2
+        drop = -data.exponent * term.degree
+        l1, l2, size = 2.0 ** (half + drop), 2.0 ** (2 * half + drop), math.ldexp(1.0, half)
+        left, right = left.scaled(l1, l2, size), right.scaled(l1, l2, size)
+    return Problem(data, term, left, right)
+
+
+def _penalty(
+    alpha: float,
+    ratio: float,
+    ridge: float,
+    width: int,
+    data: DataMatrix,
+    upper: float | None,
+    name: str,
+) -> Penalty:
+    bound = math.inf if upper is None else _number(name, upper)
+    if bound == 0:
+        raise InputError(f"{name}=0 leaves only zero · give an upper bound above 0, or None")
+    l2 = alpha * (1 - ratio)
+    if ridge and not data.has_holes:
+        # Every row has all entries observed: the same ridge for all.
+        l2, ridge = l2 + ridge * width, 0.0
+    return Penalty(alpha * ratio, l2, ridge, 0.0, bound)
+
+
+def _fixed(
+    name: str, values: NDArray[np.floating] | None, shape: tuple[int, int], upper: float
+) -> NDArray[np.float64] | None:
+    if values is None:
+        return None
+    given = np.asarray(values, dtype=np.float64)
+    if given.shape != shape:
+        told = shape if name == "fixed_W" else shape[::-1]
+        raise InputError(f"{name} has the wrong shape · it must be {told}, NaN where free")
+    known = given[~np.isnan(given)]
+    if known.size and (known.min() < 0 or known.max() > upper or np.isinf(known).any()):
+        raise InputError(f"{name} holds values below 0 or above the bound · fix only feasible values")
+    return np.ascontiguousarray(given)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not (0 <= value < math.inf):
+        raise InputError(f"{name}={value!r} · it must be a finite number from 0 · change it")
+    return float(value)
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InputError(f"{name}={value!r} · it must be a whole number from 1 · change it")
+    return int(value)
+
+
+def _rank(
+    n_components: int | None,
+    W: NDArray[np.floating] | None,
+    H: NDArray[np.floating] | None,
+    data: DataMatrix,
+) -> int:
+    if n_components is None:
+        if W is None and H is None:
+            raise InputError(
+                "n_components is missing · the rank decides what is found · give a whole number "
+                f"from 1 to {min(data.shape)} (the smaller side of X)"
+            )
+        n_components = int(np.asarray(W).shape[1] if W is not None else np.asarray(H).shape[0])
+    k = _count("n_components", n_components)
+    m, n = data.shape
+    # Factors now, before and tried, and the Gram matrices.
+    check_memory((3.0 * (m + n) * k + 4.0 * k * k) * data.dtype.itemsize, f"n_components={k}")
+    if k > min(m, n):
+        warnings.warn(
+            f"n_components={k} is more than the smaller side of X ({min(m, n)}): rank {min(m, n)} "
+            "already reproduces X exactly",
+            UserWarning,
+            stacklevel=3,
+        )
+    return k
+
+
+def _init_name(
+    init: str,
+    W: NDArray[np.floating] | None,
+    H: NDArray[np.floating] | None,
+    k: int,
+    data: DataMatrix,
+) -> str:
+    given = W is not None or H is not None
+    if given and init in ("auto", "given"):
+        return "given"
+    if given:
+        raise InputError(f'init={init!r} ignores W and H · they were given · use init="given"')
+    if init == "given":
+        raise InputError('init="given" starts from W and H · none was given · pass both')
+    if init == "auto":
+        return "random" if data.has_holes or k > min(data.shape) else "nndsvda"
+    if init not in INITS:
+        raise InputError(
+            f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, given · choose one"
+        )
+    if init != "random" and k > min(data.shape):
+        raise InputError(
+            f"init={init!r} with n_components={k} needs at most {min(data.shape)} (the smaller "
+            'side of X): lower n_components, or use init="random"'
+        )
+    return init
+
+
+def _rule(max_iter: int, tol: float, max_seconds: float | None, accelerate: bool) -> Rule:
+    seconds = None if max_seconds is None else _number("max_seconds", max_seconds)
+    return Rule(_count("max_iter", max_iter), _number("tol", tol), seconds, bool(accelerate))
+
+
+def _best_run(
+    problem: Problem,
+    solver: Solver,
+    init: str,
+    k: int,
+    W: NDArray[np.floating] | None,
+    H: NDArray[np.floating] | None,
+    n_init: int,
+    rule: Rule,
+    rng: np.random.Generator,
+    callback: Callback | None,
+    started: float,
+) -> Outcome:
+    best: Outcome | None = None
+    for run in range(n_init):
+        if init == "given":
+            left, right = _given_factors(problem.data, W, H, k, rng)
+        else:
+            # Further runs differ only where the start is random.
+            kind = cast(Init, init if run == 0 else "random")
+            left, right = starting_factors(problem.data, k, kind, rng)
+        problem.left.project(left)
+        problem.right.project(right)
+        outcome = alternate(
+            problem,
+            Factor(left),
+            Factor(right),
+            solver,
+            rule,
+            rng=rng,
+            callback=callback,
+            started=started,
+        )
+        if best is None or outcome.objective < best.objective:
+            best = outcome
+        if outcome.status in (Status.INTERRUPTED, Status.STOPPED, Status.TIME_LIMIT):
+            best = replace(best, status=outcome.status)
+            break
+    assert best is not None
+    return best
+
+
+def _given_factors(
+    data: DataMatrix,
+    W: NDArray[np.floating] | None,
+    H: NDArray[np.floating] | None,
+    k: int,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray]:
+    m, n = data.shape
+    half = data.exponent // 2
+    left, right = starting_factors(data, k, "random", rng)
+    for name, given, shape in (("W", W, (m, k)), ("H", H, (k, n))):
+        if given is None:
+            continue
+        values = np.asarray(given)
+        if values.shape != shape:
+            raise InputError(f"{name} has shape {values.shape} · the start must be {shape}")
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all() or values.min() < 0:
+            raise InputError(f"{name} holds values that are no finite numbers ≥ 0 · give a start ≥ 0")
+        if name == "W":
+            shift = half - data.exponent
+            left = np.ascontiguousarray(np.ldexp(values.astype(data.dtype), shift))
+        else:
+            right = np.ascontiguousarray(np.ldexp(values.astype(data.dtype), -half).T)
+    return left, right
+
+
+def _flat_start(data: DataMatrix, right: Factor) -> FloatArray:
+    """Return W with equal entries in each row such that WH sums to X over the row."""
+    ones = np.ones((data.shape[1], 1), data.dtype)
+    row_sums = data.cross(ones).astype(np.float64)
+    mass = float(right.values.sum(dtype=np.float64)) or 1.0
+    seen = data.row_counts()[:, None] / data.shape[1]
+    start = row_sums / (mass * np.maximum(seen, np.finfo(float).tiny))
+    return np.ascontiguousarray(np.repeat(start, right.values.shape[1], axis=1), dtype=data.dtype)
+
+
+def _finished(
+    problem: Problem, solver: Solver, init: str, outcome: Outcome, seed: int | None
+) -> Factorization:
+    left, right = outcome.left, outcome.right
+    # W is moved to its optimum for the final H, so that `transform` of the same rows agrees.
+    polished = left.copy()
+    solver.half_step(problem, polished, right, exact=True)
+    loss = problem.loss_value(polished, right)
+    objective = loss + problem.penalty_value(polished, right)
+    if not objective <= outcome.objective * (1 + 1e-6) + 1e-12 * problem.size:
+        polished = left
+        loss = problem.loss_value(left, right)
+        objective = loss + problem.penalty_value(left, right)
+    e, degree = problem.data.exponent, problem.loss.degree
+    relative = max(loss, 0.0) / problem.size
+    is_divergence = problem.loss.error(2.0) == 2.0
+    error = problem.loss.error(loss) * 2.0 ** (e * degree / (2 if is_divergence else 1))
+    history = tuple(replace(s, objective=_unscaled(s.objective, e * degree)) for s in outcome.history)
+    half = e // 2
+    return Factorization(
+        W=np.ldexp(polished.values, e - half) if e else polished.values,
+        H=np.ascontiguousarray(np.ldexp(right.values, half).T if e else right.values.T),
+        status=outcome.status,
+        n_iter=outcome.n_iter,
+        history=history,
+        objective=_unscaled(objective, e * degree),
+        error=error,
+        relative_error=math.sqrt(relative) if is_divergence else relative,
+        loss=problem.loss.name,
+        solver=solver.name,
+        init=init,
+        n_observed=problem.data.n_observed,
+        seed=seed,
+    )
+
+
+def _unscaled(value: float, exponent: float) -> float:
+    """Return value·2^exponent, at most the largest float (squares of 1e200 have no other name)."""
+    if exponent == 0 or not math.isfinite(value):
+        return value
+    try:
+        return value * 2.0**exponent
+    except OverflowError:
+        return float(np.finfo(np.float64).max)

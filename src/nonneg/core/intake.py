@@ -1,0 +1,327 @@
+"""From what users hold to a `DataMatrix`: the checks that every value passes once.
+
+Promotion is fixed: float32 stays; bool, 8- and 16-bit integers and float16 become float32 (which
+holds them exactly); all other real numbers become float64. Nothing is imputed: missing
+cells are left out of every sum.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from numbers import Real
+from typing import cast
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from nonneg.core import kernels
+from nonneg.core.data import DataMatrix, Dense, Observed, Sparse
+from nonneg.core.kernels import FloatArray
+from nonneg.errors import InputError, TooLargeError
+
+__all__ = ["MatrixLike", "as_data", "check_memory", "is_nan", "working_dtype"]
+
+MatrixLike = NDArray[np.generic] | sp.sparray | sp.spmatrix
+
+# Mean entries within 2^±20 need no scaling: squares and their sums stay inside float32.
+_SAFE_EXPONENT = 20
+
+
+def is_nan(value: object) -> bool:
+    """Return whether `value` is a float NaN."""
+    return isinstance(value, Real) and math.isnan(value)
+
+
+def working_dtype(dtype: np.dtype) -> np.dtype:
+    """Return float32 or float64, whichever holds `dtype` as documented above.
+
+    Raises
+    ------
+    InputError
+        For complex, object, string and date types.
+    """
+    if dtype.kind == "c":
+        raise InputError(
+            "Complex data not supported · X is complex · nonnegative factors need real numbers: "
+            "pass abs(X) or the power spectrum"
+        )
+    if dtype.kind not in "biuf":
+        raise InputError(
+            f"X has dtype {dtype} · only numbers can be factorized · encode or drop the columns "
+            "that are not numeric"
+        )
+    small = dtype.itemsize < 4 or dtype == np.float32
+    return np.dtype(np.float32 if small else np.float64)
+
+
+def check_memory(n_bytes: float, what: str) -> None:
+    """Raise `TooLargeError` before an allocation that this machine cannot hold."""
+    try:
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # pragma: no cover - not on POSIX
+        return
+    if n_bytes > available:
+        raise TooLargeError(
+            f"{what} would need {n_bytes / 2**30:.1f} GiB · this machine has "
+            f"{available / 2**30:.1f} GiB · use fewer components or fewer rows and columns"
+        )
+
+
+def as_data(
+    X: MatrixLike,
+    *,
+    missing_values: float = math.nan,
+    weights: MatrixLike | None = None,
+    n_threads: int | None = None,
+    allow_zero: bool = False,
+) -> DataMatrix:
+    """Check X and hold it as a data matrix.
+
+    Parameters
+    ----------
+    X : ndarray or scipy sparse, shape (n_samples, n_features)
+        Values ≥ 0, or missing.
+    missing_values : nan or 0, default nan
+        What marks a missing cell. With 0, the zeros of a dense X and the absent entries of a
+        sparse one are missing; with nan, NaN cells of a dense X are.
+    weights : ndarray or scipy sparse, same shape, optional
+        Weight ≥ 0 of each cell; 0 means missing.
+    n_threads : int, optional
+        Threads of its kernels; default: all cores this process may use.
+    allow_zero : bool, default False
+        Whether a matrix without any positive entry passes (`transform` takes it).
+
+    Raises
+    ------
+    InputError
+        Negative, infinite, complex or non-numeric values, wrong dimensions, nothing observed,
+        corrupt sparse structure.
+    """
+    if not (is_nan(missing_values) or (isinstance(missing_values, Real) and missing_values == 0)):
+        raise InputError(
+            f"missing_values={missing_values!r} · only nan and 0 can mark missing cells · replace "
+            "the marker by nan first"
+        )
+    threads = _threads(n_threads)
+    zero_is_missing = not is_nan(missing_values)
+    if sp.issparse(X):
+        data = _from_sparse(X, zero_is_missing, weights, threads)
+    else:
+        data = _from_dense(np.asarray(X), zero_is_missing, weights, threads)
+    if data.n_observed == 0:
+        raise InputError(
+            f"X with shape {data.shape} has no observed entry · there is nothing to factorize · "
+            "check missing_values and weights"
+        )
+    if not allow_zero and data.power_sum(1.0) == 0:
+        raise InputError(
+            f"all {data.n_observed} observed entries of X are 0 · zero has no components · check "
+            "that the right table was read"
+        )
+    return data
+
+
+def _threads(n_threads: int | None) -> int:
+    if n_threads is None:
+        return kernels.default_threads()
+    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
+        raise InputError(
+            f"n_threads={n_threads!r} · it must be a whole number from 1 · or None for all cores"
+        )
+    return int(n_threads)
+
+
+def _check_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    if len(shape) != 2:
+        raise InputError(
+            f"Expected 2D array, got {len(shape)}D array with shape {shape} · X is n_samples × "
+            "n_features. Reshape your data: X.reshape(1, -1) for one sample, X.reshape(-1, 1) for "
+            "one feature"
+        )
+    if shape[0] == 0 or shape[1] == 0:
+        side = "sample" if shape[0] == 0 else "feature"
+        raise InputError(
+            f"X has shape {shape}: 0 {side}(s) while a minimum of 1 is required · an empty "
+            "table cannot be factorized · check how it was read"
+        )
+    return shape[0], shape[1]
+
+
+def _check_values(values: FloatArray, where: _Locator) -> None:
+    """Refuse negative and infinite entries, naming how many, the worst and where it is."""
+    low = values.min(initial=0.0)
+    high = values.max(initial=0.0)
+    if math.isnan(low) or math.isnan(high):
+        at = int(np.flatnonzero(np.isnan(values))[0])
+        raise InputError(
+            f"Input X contains NaN: {int(np.isnan(values).sum())} cells, the first at {where(at)} · "
+            "NaN cannot be fitted here · mark missing cells by missing_values=nan in a dense X, or "
+            "leave them out of a sparse one and use missing_values=0"
+        )
+    if math.isinf(high) or math.isinf(low):
+        at = int(np.flatnonzero(np.isinf(values))[0])
+        raise InputError(
+            f"Input X contains infinity: {int(np.isinf(values).sum())} cells, the first at "
+            f"{where(at)} · no factorization has it · replace those cells or mark them as missing"
+        )
+    if low < 0:
+        at = int(values.argmin())
+        raise InputError(
+            f"Negative values in data passed to NMF: {int((values < 0).sum())} cells of X, the "
+            f"smallest {low:g} at {where(at)} · factors W, H ≥ 0 cannot sum to less than 0 · shift "
+            "or clip the data, or mark those cells as missing"
+        )
+
+
+class _Locator:
+    """Says "row i, column j" of a position in the stored values."""
+
+    def __init__(
+        self,
+        n_columns: int,
+        indptr: NDArray[np.integer] | None = None,
+        indices: NDArray[np.integer] | None = None,
+    ) -> None:
+        self._n_columns, self._indptr, self._indices = n_columns, indptr, indices
+
+    def __call__(self, position: int) -> str:
+        if self._indptr is None or self._indices is None:
+            row, column = divmod(position, self._n_columns)
+        else:
+            row = int(np.searchsorted(self._indptr, position, side="right")) - 1
+            column = int(self._indices[position])
+        return f"row {row}, column {column} (from 0)"
+
+
+def _exponent(values: FloatArray, n_cells: int) -> int:
+    """Return the even e that brings the mean entry near 1 where it is far from it, else 0."""
+    peak = float(values.max(initial=0.0))
+    if peak == 0:
+        return 0
+    mean = peak * float(np.mean(values / peak, dtype=np.float64)) * (values.size / n_cells)
+    exponent = math.frexp(mean)[1] if mean > 0 else math.frexp(peak)[1]
+    return 0 if abs(exponent) <= _SAFE_EXPONENT else 2 * round(exponent / 2)
+
+
+def _rescaled(values: FloatArray, exponent: int) -> FloatArray:
+    return cast(FloatArray, np.ldexp(values, -exponent)) if exponent else values
+
+
+def _from_dense(
+    X: NDArray[np.generic], zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
+) -> DataMatrix:
+    shape = _check_shape(X.shape)
+    values = cast(FloatArray, np.asarray(X, dtype=working_dtype(X.dtype), order="K"))
+    if X.dtype.kind == "f" and X.dtype.itemsize > 8:
+        # Long doubles beyond float64 would turn into infinity silently; the check below names it.
+        values = cast(FloatArray, X.astype(np.float64))
+    nan = np.isnan(values)
+    has_nan = bool(nan.any())
+    if has_nan and zero_is_missing:
+        _check_values(values.ravel(), _Locator(shape[1]))
+    if not has_nan and not zero_is_missing and weights is None:
+        _check_values(values.ravel(order="K") if values.flags.c_contiguous else values.ravel(),
+                      _Locator(shape[1]))
+        exponent = _exponent(values.ravel(order="K"), values.size)
+        if not (values.flags.c_contiguous or values.flags.f_contiguous):
+            values = cast(FloatArray, np.ascontiguousarray(values))
+        return Dense(_rescaled(values, exponent), exponent, n_threads)
+    seen = ~nan
+    if zero_is_missing:
+        seen &= values != 0
+    chosen = None
+    if weights is not None:
+        dense_weights = _dense_weights(weights, shape, values.dtype)
+        seen &= dense_weights > 0
+        chosen = cast(FloatArray, dense_weights[seen])
+    counts = np.count_nonzero(seen, axis=1)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    small = shape[1] <= np.iinfo(np.int32).max
+    indices = np.nonzero(seen)[1].astype(np.int32 if small else np.int64)
+    stored = cast(FloatArray, values[seen])
+    _check_values(stored, _Locator(shape[1], indptr, indices))
+    exponent = _exponent(stored, max(stored.size, 1))
+    return Observed(
+        shape, indptr, indices, _rescaled(stored, exponent), exponent, n_threads, chosen
+    )
+
+
+def _dense_weights(weights: MatrixLike, shape: tuple[int, int], dtype: np.dtype) -> FloatArray:
+    given = weights.toarray() if sp.issparse(weights) else np.asarray(weights)
+    if given.shape != shape:
+        raise InputError(
+            f"weights have shape {given.shape} · X has shape {shape} · give one weight a cell"
+        )
+    _check_weights(given)
+    return cast(FloatArray, given.astype(dtype))
+
+
+def _check_weights(values: NDArray[np.generic]) -> None:
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"weights have dtype {values.dtype} · weights are numbers ≥ 0 · convert them")
+    if values.size and not (np.isfinite(values).all() and values.min() >= 0):
+        raise InputError(
+            "weights contain negative or non-finite values · a weight is a finite number ≥ 0 · "
+            "use 0 for a cell that should not count"
+        )
+
+
+def _from_sparse(
+    X: sp.sparray | sp.spmatrix, zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
+) -> DataMatrix:
+    shape = _check_shape(cast("tuple[int, ...]", X.shape))
+    dtype = working_dtype(X.dtype)
+    X = _sound_csr(X)
+    values = cast(FloatArray, X.data.astype(dtype, copy=False))
+    indptr, indices = X.indptr, X.indices
+    if not zero_is_missing and weights is None:
+        _check_values(values, _Locator(shape[1], indptr, indices))
+        exponent = _exponent(values, shape[0] * shape[1])
+        values = _rescaled(values, exponent)
+        return Sparse(shape, indptr, indices, values, exponent, n_threads)
+    if weights is not None and not zero_is_missing:
+        check_memory(shape[0] * shape[1] * 24.0, "weights on a sparse X whose zeros are observed")
+        return _from_dense(X.toarray(), False, weights, n_threads)
+    keep = (values != 0) & ~np.isnan(values)
+    chosen = None
+    if weights is not None:
+        weight_csr = weights.tocsr() if sp.issparse(weights) else np.asarray(weights)
+        if weight_csr.shape != shape:
+            raise InputError(
+                f"weights have shape {weight_csr.shape} · X has shape {shape} · give one weight a "
+                "cell"
+            )
+        owner = np.repeat(np.arange(shape[0]), np.diff(indptr))
+        picked = np.asarray(weight_csr[owner, indices]).ravel()
+        _check_weights(picked)
+        keep &= picked > 0
+        chosen = cast(FloatArray, picked[keep].astype(dtype))
+    if not keep.all():
+        kept_before = np.concatenate([[0], np.cumsum(keep)])
+        indptr = kept_before[indptr]
+        indices, values = indices[keep], cast(FloatArray, values[keep])
+    _check_values(values, _Locator(shape[1], indptr, indices))
+    exponent = _exponent(values, max(values.size, 1))
+    return Observed(
+        shape, indptr, indices, _rescaled(values, exponent), exponent, n_threads, chosen
+    )
+
+
+def _sound_csr(X: sp.sparray | sp.spmatrix) -> sp.csr_array:
+    """Return X by rows without duplicates, its structure checked before scipy touches it."""
+    if X.format in ("csr", "csc"):
+        by_rows = X.shape if X.format == "csr" else X.shape[::-1]
+        try:
+            kernels.csr_kernel(by_rows, X.indptr, X.indices, np.zeros(X.data.shape, np.float32))
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"X is a {X.format.upper()} matrix whose structure is corrupt: {error} · indptr, "
+                "indices and data disagree · build it anew, for example from coordinates"
+            ) from None
+    csr = X if X.format == "csr" else X.tocsr()
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return sp.csr_array((csr.data, csr.indices, csr.indptr), csr.shape)

@@ -1,0 +1,284 @@
+"""The only importer of the compiled module: settles dtype and layout, then calls.
+
+Two families of half-steps update `W` (rows × k) in place while the other factor `F`
+(columns × k) is fixed. Both factors are C-contiguous and share the dtype of the data, float32
+or float64; what is measured comes back in float64. `reference.py` has each kernel again in
+plain numpy, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nonneg.core import _native
+
+__all__ = [
+    "CsrKernel",
+    "Float",
+    "FloatArray",
+    "Layout",
+    "NativeLoss",
+    "StepResult",
+    "Sweeps",
+    "Terms",
+    "csr_kernel",
+    "default_threads",
+    "entry_step",
+    "gram_step",
+    "gram_step_cross",
+    "instruction_set",
+    "pivot_step_cross",
+    "times",
+]
+
+Float: TypeAlias = np.float32 | np.float64
+FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+Layout = Literal["stored", "nonzero", "full"]
+
+
+class CsrKernel(Protocol):
+    """A sparse matrix by rows whose structure has been checked; it keeps its arrays alive."""
+
+    def times(self, F: FloatArray, out: FloatArray, n_threads: int) -> None: ...
+
+    def gram_step(self, *args: object) -> tuple[float, float, float, NDArray[np.float64]]: ...
+
+    def entry_step(self, *args: object) -> tuple[float, float, float, NDArray[np.float64]]: ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Penalty and bounds on the factor that a half-step updates.
+
+    Row w is penalised by ``l1·Σw + ½(l2 + n·l2_per_entry)·|w|²`` with n its observed entries,
+    and kept in ``[lower, upper]``; entries where `fixed` (rows × k, uint8) is set keep their value.
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+    l2_per_entry: float = 0.0
+    lower: float = 0.0
+    upper: float = float("inf")
+    fixed: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    """At most `max_sweeps`, fewer once one moves less than `tolerance` times the first."""
+
+    max_sweeps: int = 1
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True)
+class NativeLoss:
+    """A data term as the entry kernels know it: see `native/include/nonneg/beta.hpp`."""
+
+    kind: Literal["quadratic", "beta", "huber", "row-norm"] = "quadratic"
+    beta: float = 2.0
+    delta: float = 0.0
+    scale: float = 1.0
+    floor: float = 0.0
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one half-step measured.
+
+    Attributes
+    ----------
+    cross : float
+        ⟨X F, W⟩ at the new W (Gram form).
+    loss : float
+        The data term at the new W (entry form, when measured).
+    residual : float
+        Σ curvature · move² over the first sweep, in the unit of the objective (for a
+        multiplicative step Σ −gradient · move): zero exactly where W is optimal.
+    gram : ndarray (k, k)
+        WᵀW (Gram form), else empty.
+    """
+
+    cross: float
+    loss: float
+    residual: float
+    gram: NDArray[np.float64]
+
+
+_KINDS = {"quadratic": 0, "beta": 1, "huber": 2, "row-norm": 3}
+_UPDATES = {"descend": 0, "multiply": 1, "measure": 2}
+
+
+def default_threads() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def instruction_set() -> str:
+    """Return which clone of the kernels this processor runs."""
+    return cast(str, _native.instruction_set())
+
+
+def csr_kernel(
+    shape: Sequence[int],
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    values: FloatArray,
+    weights: FloatArray | None = None,
+) -> CsrKernel:
+    """Check a CSR structure (O(nnz)) and hand it to the kernels without copying its entries.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range, `indptr` decreases, or lengths disagree.
+    """
+    wanted = indices.dtype if indices.dtype in (np.int32, np.int64) else np.int64
+    return cast(
+        CsrKernel,
+        _native.csr(
+            int(shape[0]),
+            int(shape[1]),
+            np.ascontiguousarray(indptr, dtype=np.int64),
+            np.ascontiguousarray(indices, dtype=wanted),
+            np.ascontiguousarray(values),
+            None if weights is None else np.ascontiguousarray(weights, dtype=values.dtype),
+        ),
+    )
+
+
+def times(X: CsrKernel, F: FloatArray, n_rows: int, n_threads: int) -> FloatArray:
+    """Return X F (n_rows × k)."""
+    out = np.empty((n_rows, F.shape[1]), F.dtype)
+    X.times(F, out, n_threads)
+    return cast(FloatArray, out)
+
+
+def gram_step(
+    X: CsrKernel,
+    F: FloatArray,
+    gram: NDArray[np.float64],
+    W: FloatArray,
+    terms: Terms,
+    sweeps: Sweeps,
+    n_threads: int,
+) -> StepResult:
+    """Gram-form half-step on sparse rows; `gram` is FᵀF in float64."""
+    return StepResult(
+        *X.gram_step(
+            F,
+            gram.astype(F.dtype),
+            W,
+            terms.l1,
+            terms.l2,
+            terms.lower,
+            terms.upper,
+            terms.fixed,
+            sweeps.max_sweeps,
+            sweeps.tolerance,
+            n_threads,
+        )
+    )
+
+
+def gram_step_cross(
+    cross: FloatArray,
+    gram: NDArray[np.float64],
+    W: FloatArray,
+    terms: Terms,
+    sweeps: Sweeps,
+    n_threads: int,
+) -> StepResult:
+    """Gram-form half-step from given cross products X F (rows × k)."""
+    return StepResult(
+        *_native.gram_step_cross(
+            cross,
+            gram.astype(W.dtype),
+            W,
+            terms.l1,
+            terms.l2,
+            terms.lower,
+            terms.upper,
+            terms.fixed,
+            sweeps.max_sweeps,
+            sweeps.tolerance,
+            n_threads,
+        )
+    )
+
+
+def pivot_step_cross(
+    cross: FloatArray, gram: NDArray[np.float64], W: FloatArray, terms: Terms, n_threads: int
+) -> StepResult:
+    """Exact nonnegative least squares of each row from cross products X F (rows × k)."""
+    return StepResult(
+        *_native.pivot_step_cross(
+            cross,
+            gram.astype(W.dtype),
+            W,
+            terms.l1,
+            terms.l2,
+            0.0,
+            float("inf"),
+            None,
+            1,
+            0.0,
+            n_threads,
+        )
+    )
+
+
+def entry_step(
+    X: CsrKernel | FloatArray,
+    F: FloatArray,
+    W: FloatArray,
+    *,
+    loss: NativeLoss,
+    update: Literal["descend", "multiply", "measure"],
+    layout: Layout,
+    terms: Terms,
+    sweeps: Sweeps,
+    n_threads: int,
+    column_weights: FloatArray | None = None,
+    cautious: bool = False,
+    measure: bool = True,
+) -> StepResult:
+    """Entry-form half-step, or only the measurement of the loss (`update="measure"`).
+
+    `layout` says which entries count: those ``stored`` (all others are missing), the stored
+    ones as the ``nonzero`` ones of a matrix whose other entries are observed zeros
+    (Kullback–Leibler), or every column (``full``; dense data, or sparse rows spread out).
+    """
+    Ft = np.ascontiguousarray(F.T) if layout == "full" else None
+    sums = (
+        np.asarray(F.sum(axis=0, dtype=np.float64), dtype=F.dtype) if layout == "nonzero" else None
+    )
+    options = (
+        column_weights,
+        W,
+        _KINDS[loss.kind],
+        loss.beta,
+        loss.delta,
+        loss.scale,
+        loss.floor,
+        _UPDATES[update],
+        cautious,
+        measure,
+        terms.l1,
+        terms.l2,
+        terms.l2_per_entry,
+        terms.lower,
+        terms.upper,
+        terms.fixed,
+        sweeps.max_sweeps,
+        sweeps.tolerance,
+        n_threads,
+    )
+    if isinstance(X, np.ndarray):
+        return StepResult(*_native.entry_step_dense(X, F, Ft, *options))
+    return StepResult(*X.entry_step(F, Ft, sums, *options))

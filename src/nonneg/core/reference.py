@@ -1,0 +1,352 @@
+"""Every kernel again in plain numpy: the formulas as documentation, and the oracle of the tests.
+
+Written from the mathematics in float64 with dense arithmetic and loops over rows, never fast.
+Where a kernel of `kernels.py` takes sparse rows, the function here takes a dense `X`, with a
+boolean array `stored` of the same shape that says which entries the sparse rows would hold.
+Like the kernels, every step changes `W` in place.
+
+Two differences are meant. Residuals and objectives are exact sums, not sums in chunk order; and
+where `Sweeps.tolerance` is positive the Gram form stops for all rows at once, the kernel for each
+few rows: compare the two with tolerance 0.
+
+References: Cichocki & Phan 2009 (coordinate sweeps), Lawson & Hanson 1974 (exact nonnegative
+least squares), Hsieh & Dhillon 2011 (Kullback–Leibler), Févotte & Idier 2011 (β-divergences).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from scipy.special import kl_div
+
+from nonneg.core.kernels import Layout, NativeLoss, StepResult, Sweeps, Terms
+
+__all__ = [
+    "beta_divergence",
+    "entry_step",
+    "gram_step",
+    "gram_step_cross",
+    "pivot_step_cross",
+    "robust_weights",
+    "row_loss",
+    "times",
+]
+
+Array: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+def times(X: Array, F: Array) -> Array:
+    """Return X F."""
+    return X @ F
+
+
+# --- Gram form: ½‖X − W Fᵀ‖² = ½‖X‖² − ⟨X F, W⟩ + ½⟨FᵀF, WᵀW⟩ -----------------------------------
+
+
+def gram_step(
+    X: Array, F: Array, gram: Array, W: Array, terms: Terms, sweeps: Sweeps
+) -> StepResult:
+    """Sweep the coordinates of each row of W against the cross product X F."""
+    return gram_step_cross(times(X, F), gram, W, terms, sweeps)
+
+
+def gram_step_cross(
+    cross: Array, gram: Array, W: Array, terms: Terms, sweeps: Sweeps
+) -> StepResult:
+    """Sweep the coordinates of each row w of W, minimising over lower ≤ w ≤ upper
+
+        ½ w G w − c·w + l1 Σw + ½ l2 |w|²
+
+    one coordinate at a time: w_t ← clip(w_t − gradient_t / curvature_t). A component that is
+    empty in F has no curvature and is left alone.
+    """
+    k = W.shape[1]
+    hessian = gram + terms.l2 * np.eye(k)
+    free = _free(terms, W)
+    residual = 0.0
+    for sweep in range(sweeps.max_sweeps):
+        moved = 0.0
+        for t in range(k):
+            curvature = float(hessian[t, t])
+            if curvature <= 0:
+                continue
+            gradient = W @ hessian[:, t] - cross[:, t] + terms.l1
+            target = np.clip(W[:, t] - gradient / curvature, terms.lower, terms.upper)
+            move = np.where(free[:, t], target - W[:, t], 0.0)
+            W[:, t] += move
+            moved += curvature * float(move @ move)
+        if sweep == 0:
+            residual = moved
+        if moved <= sweeps.tolerance**2 * residual:
+            break
+    return StepResult(float(np.sum(W * cross)), 0.0, residual, W.T @ W)
+
+
+def pivot_step_cross(cross: Array, gram: Array, W: Array, terms: Terms) -> StepResult:
+    """Solve each row exactly: minimise ½ w G w − c·w + l1 Σw + ½ l2 |w|² over w ≥ 0.
+
+    With AᵀA = G + l2 I and Aᵀb = c − l1 this is nonnegative least squares ‖A w − b‖². A comes
+    from the eigenvectors of G, so that dependent components do no harm. (If they are dependent
+    and l1 > 0, c − l1 may leave the range of Aᵀ and the two problems differ.)
+    """
+    old = W.copy()
+    hessian = gram + terms.l2 * np.eye(W.shape[1])
+    values, vectors = np.linalg.eigh(hessian)
+    kept = values > 1e-13 * max(1e-300, float(values.max(initial=0.0)))
+    root = np.sqrt(values[kept])
+    A = root[:, None] * vectors[:, kept].T
+    for i in range(W.shape[0]):
+        b = (vectors[:, kept].T @ (cross[i] - terms.l1)) / root
+        W[i] = nnls(A, b)[0] if b.size else 0.0
+    residual = float(np.sum(np.diag(hessian) * (W - old) ** 2))
+    return StepResult(float(np.sum(W * cross)), 0.0, residual, W.T @ W)
+
+
+# --- Losses of one row --------------------------------------------------------------------------
+
+
+def beta_divergence(x: Array, y: Array, beta: float) -> Array:
+    """Return the β-divergence of each entry x from its model value y > 0.
+
+    β = 2: ½(x − y)²; β = 1: x log(x/y) − x + y; β = 0: x/y − log(x/y) − 1; else
+    (x^β + (β − 1) y^β − β x y^(β−1)) / (β(β − 1)).
+    """
+    if beta == 2:
+        return 0.5 * (x - y) ** 2
+    if beta == 1:
+        return np.asarray(kl_div(x, y), dtype=np.float64)
+    if beta == 0:
+        return x / y - np.log(x / y) - 1
+    return (x**beta + (beta - 1) * y**beta - beta * x * y ** (beta - 1)) / (beta * (beta - 1))
+
+
+def row_loss(x: Array, y: Array, omega: Array, loss: NativeLoss) -> float:
+    """Return the data term of one row of entries x with model values y and weights ω.
+
+    huber: scale·½r² where |r| ≤ δ, scale·δ(|r| − ½δ) beyond. row-norm: n = √Σωr², smoothed below
+    δ in the same way: n − ½δ where n ≥ δ, else ½n²/δ.
+    """
+    r = np.abs(x - y)
+    match loss.kind:
+        case "quadratic":
+            return float(np.sum(omega * 0.5 * r**2))
+        case "beta":
+            return float(np.sum(omega * beta_divergence(x, _floored(y, loss), loss.beta)))
+        case "huber":
+            near, far = 0.5 * r**2, loss.delta * (r - 0.5 * loss.delta)
+            return float(np.sum(omega * loss.scale * np.where(r <= loss.delta, near, far)))
+        case "row-norm":
+            norm = float(np.sqrt(np.sum(omega * r**2)))
+            return norm - 0.5 * loss.delta if norm >= loss.delta else 0.5 * norm**2 / loss.delta
+
+
+def robust_weights(r: Array, omega: Array, loss: NativeLoss) -> Array:
+    """Return the weights of the quadratic ½Σ weight·r² that touches the loss at r, above it.
+
+    That is loss'(r)/r: huber ω·scale·min(1, δ/|r|); row-norm ω/max(norm, δ).
+    """
+    if loss.kind == "huber":
+        size = np.maximum(np.abs(r), loss.delta)
+        return omega * loss.scale * loss.delta / size
+    if loss.kind == "row-norm":
+        return omega / max(float(np.sqrt(np.sum(omega * r**2))), loss.delta)
+    return omega
+
+
+# --- Entry form ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The entries of one row that count: x ≈ B w with weights ω, and the penalty on w."""
+
+    x: Array  # n
+    B: Array  # n × k, the fixed factor's rows at these entries
+    omega: Array  # n
+    elsewhere: Array | None  # k, Σ b_t over observed zeros that are not among the entries
+    free: Mask  # k
+    loss: NativeLoss
+    terms: Terms
+
+    @property
+    def l2(self) -> float:
+        return self.terms.l2 + self.terms.l2_per_entry * self.x.size
+
+    def sums(self) -> Array:
+        """Σ ω b_t over all observed entries."""
+        sums = self.omega @ self.B
+        return sums if self.elsewhere is None else sums + self.elsewhere
+
+    def clip(self, w: float) -> float:
+        return min(max(w, self.terms.lower), self.terms.upper)
+
+    def value(self, w: Array) -> float:
+        """The data term. An observed zero elsewhere costs its model value (KL)."""
+        y = self.B @ w
+        value = row_loss(self.x, y, self.omega, self.loss)
+        if self.elsewhere is None:
+            return value
+        # ΣWH over the whole row is exact here: the floor serves the logarithm only.
+        return value + float(self.elsewhere @ w) - float(np.sum(_floored(y, self.loss) - y))
+
+
+# A step on coordinate t of w: the new value before clipping and the curvature, or None to skip.
+_Coordinate: TypeAlias = Callable[[int, Array], tuple[float, float] | None]
+
+
+def _quadratic(row: _Row, w: Array) -> _Coordinate:
+    """w_t ← w_t + (Σ ω r b_t − l1 − l2 w_t) / (Σ ω b_t² + l2), with r = x − B w.
+
+    Robust losses give ω at the residuals from which the half-step starts.
+    """
+    omega = robust_weights(row.x - row.B @ w, row.omega, row.loss)
+
+    def step(t: int, w: Array) -> tuple[float, float] | None:
+        b = row.B[:, t]
+        curvature = float(np.sum(omega * b * b)) + row.l2
+        if curvature <= 0:
+            return None
+        downhill = float(np.sum(omega * (row.x - row.B @ w) * b)) - row.terms.l1 - row.l2 * w[t]
+        return w[t] + downhill / curvature, curvature
+
+    return step
+
+
+def _kullback_leibler(row: _Row, cautious: bool) -> _Coordinate:
+    """Minimise f(d) = s d − Σ ω x log(y + d b_t) with a rational model of its derivative.
+
+    f' = s − φ with φ(d) = Σ ω x b_t / (y + d b_t). Matching g = φ(0) and h = −φ'(0) by
+    g²/(g + h d) gives the root d = (g/h)(g/s − 1). A ridge has curvature that this lacks: then
+    Newton, d = (g − s)/(h + l2). A step to the left keeps 1 % of w_t or, if `cautious`, at
+    least what the multiplicative update w_t g/s would leave; what is below floor/1000 is zero.
+    """
+    floor = row.loss.floor
+    sums = row.sums()
+
+    def step(t: int, w: Array) -> tuple[float, float] | None:
+        q = row.B[:, t] / _floored(row.B @ w, row.loss)
+        g = float(np.sum(row.omega * row.x * q))
+        h = float(np.sum(row.omega * row.x * q * q))
+        s = float(sums[t]) + row.terms.l1 + row.l2 * w[t]
+        if s <= 0 and (g <= 0 or row.l2 <= 0):
+            return None  # the component is empty on both sides: nothing to decide
+        if g <= 0:
+            target, h = 0.0, s / (w[t] if w[t] > 0 else 1.0)
+        elif row.l2 > 0:
+            h += row.l2
+            target = w[t] + (g - s) / h
+        else:
+            target = w[t] + (g / h) * (g / s - 1)
+        if target < w[t]:
+            target = max(target, w[t] * (g / s if cautious else 0.01))
+            if target < 1e-3 * floor:
+                target = 0.0
+        return target, h
+
+    return step
+
+
+def _descend(row: _Row, w: Array, coordinate: _Coordinate, sweeps: Sweeps) -> float:
+    """Sweep the free coordinates; return Σ curvature·move² of the first sweep."""
+    first = 0.0
+    for sweep in range(sweeps.max_sweeps):
+        moved = 0.0
+        for t in np.flatnonzero(row.free):
+            step = coordinate(int(t), w)
+            if step is None:
+                continue
+            move = row.clip(step[0]) - w[t]
+            w[t] += move
+            moved += step[1] * float(move) ** 2
+        if sweep == 0:
+            first = moved
+        if moved <= sweeps.tolerance**2 * first:
+            break
+    return first
+
+
+def _multiply(row: _Row, w: Array, sweeps: Sweeps) -> float:
+    """w ← w·(Σ ω x y^(β−2) b / (Σ ω y^(β−1) b + l1 + l2 w))^γ, all components at once.
+
+    γ = 1/(2 − β) below β = 1, 1/(β − 1) above β = 2, else 1. Where both sums vanish nothing
+    speaks for the component and it becomes 0; where only the lower one does, it stays.
+    Returns Σ −gradient·move of the first update.
+    """
+    beta = row.loss.beta
+    gamma = 1 / (2 - beta) if beta < 1 else 1 / (beta - 1) if beta > 2 else 1.0
+    first = 0.0
+    for sweep in range(sweeps.max_sweeps):
+        y = _floored(row.B @ w, row.loss)
+        up = (row.omega * row.x * y ** (beta - 2)) @ row.B
+        down = (row.omega * y ** (beta - 1)) @ row.B + row.terms.l1 + row.l2 * w
+        if row.elsewhere is not None:
+            down += row.elsewhere
+        ratio = np.where(up > 0, 1.0, 0.0)
+        np.divide(up, down, out=ratio, where=down > 0)
+        target = np.clip(w * ratio**gamma, row.terms.lower, row.terms.upper)
+        move = np.where(row.free, target - w, 0.0)
+        w += move
+        if sweep == 0:
+            first = float((up - down) @ move)
+    return first
+
+
+def entry_step(
+    X: Array,
+    F: Array,
+    W: Array,
+    *,
+    loss: NativeLoss,
+    update: Literal["descend", "multiply", "measure"],
+    layout: Layout,
+    terms: Terms,
+    sweeps: Sweeps,
+    stored: Mask | None = None,
+    weights: Array | None = None,
+    column_weights: Array | None = None,
+    cautious: bool = False,
+    measure: bool = True,
+) -> StepResult:
+    """Entry-form half-step, or only the measurement of the loss (`update="measure"`).
+
+    `layout` and the rest are as in `kernels.entry_step`; `stored` (default: everything) says
+    which entries the sparse rows would hold, `weights` (shape of X) what each of them weighs.
+    """
+    total = residual = 0.0
+    free = _free(terms, W)
+    for i in range(W.shape[0]):
+        inside = np.ones(X.shape[1], dtype=bool)
+        if layout != "full" and stored is not None:
+            inside = stored[i]
+        omega = np.ones(X.shape[1]) if weights is None else weights[i]
+        if column_weights is not None:
+            omega = omega * column_weights
+        elsewhere = F[~inside].sum(axis=0) if layout == "nonzero" else None
+        row = _Row(X[i, inside], F[inside], omega[inside], elsewhere, free[i], loss, terms)
+        w = W[i]
+        if update != "measure" and not inside.any():
+            w[row.free] = max(terms.lower, 0.0)
+        if update == "multiply":
+            residual += _multiply(row, w, sweeps)
+        elif update == "descend":
+            rational = loss.kind == "beta"
+            step = _kullback_leibler(row, cautious) if rational else _quadratic(row, w)
+            residual += _descend(row, w, step, sweeps)
+        if measure:
+            total += row.value(w)
+    return StepResult(0.0, total, residual, np.empty((0, 0)))
+
+
+def _floored(y: Array, loss: NativeLoss) -> Array:
+    """Model values as a β-divergence sees them; ½(x − y)² needs no floor."""
+    return np.maximum(y, loss.floor) if loss.kind != "beta" or loss.beta != 2 else y
+
+
+def _free(terms: Terms, W: Array) -> Mask:
+    return np.ones(W.shape, dtype=bool) if terms.fixed is None else terms.fixed == 0

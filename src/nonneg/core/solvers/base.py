@@ -1,0 +1,66 @@
+"""What a solver is: a half-step on one factor given the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from nonneg.core.problem import Factor, Problem
+
+__all__ = ["HalfStep", "Solver"]
+
+
+@dataclass(frozen=True)
+class HalfStep:
+    """What a half-step measured.
+
+    Attributes
+    ----------
+    loss : float or None
+        The data term after the step, in float64; None where it has to be recomputed.
+    residual : float
+        Distance from a KKT point of the half-problem, in the unit of the objective.
+    """
+
+    loss: float | None
+    residual: float
+
+
+class Solver(Protocol):
+    """One published algorithm: improves the left factor while the right one is fixed.
+
+    The driver applies it to `problem` and to `problem.T`, so nothing is written twice for W and H.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its acronym in the literature."""
+
+    @property
+    def multiplicative(self) -> bool:
+        """Whether it leaves zeros at zero, so that none may be made on the way."""
+
+    def plain(self) -> Solver:
+        """Return the textbook form: one sweep a half-step."""
+
+    def supports(self, problem: Problem) -> str | None:
+        """Return why it cannot solve `problem`, or None; shown to the user verbatim."""
+
+    def half_step(
+        self,
+        problem: Problem,
+        left: Factor,
+        right: Factor,
+        *,
+        exact: bool = False,
+        cautious: bool = False,
+    ) -> HalfStep:
+        """Improve `left` in place.
+
+        Parameters
+        ----------
+        exact : bool
+            Go to the optimum of the half-problem instead of a few sweeps.
+        cautious : bool
+            Use only steps that are proven not to raise the objective.
+        """

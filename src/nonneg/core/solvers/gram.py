@@ -1,0 +1,116 @@
+"""`hals` and `anls-bpp`: half-steps for the quadratic loss with every entry observed.
+
+hals      Coordinate descent against the k × k Gram matrix, several sweeps for each pass over X
+          (Cichocki & Phan 2009; Gillis & Glineur 2012). The default: fastest to a given error.
+anls-bpp  Each row's nonnegative least squares problem exactly, by block principal pivoting
+          (Kim & Park 2011). For ill-conditioned or nearly exact problems, where coordinate descent
+          crawls, and as a witness for the others; costs O(k³) a row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nonneg.core.kernels import StepResult, Sweeps
+from nonneg.core.problem import Factor, Problem
+from nonneg.core.solvers.base import HalfStep
+
+__all__ = ["Hals", "Pivoting"]
+
+_EXACT = Sweeps(max_sweeps=2000, tolerance=1e-9)
+# A sweep costs k² a row, the cross product nnz·k/rows: more sweeps where they are cheap beside it.
+_MIN_SWEEPS, _MAX_SWEEPS = 2, 8
+_INNER_TOLERANCE = 0.1
+
+
+class Hals:
+    """Hierarchical alternating least squares with repeated sweeps."""
+
+    name = "hals"
+    multiplicative = False
+
+    def __init__(self, sweeps: Sweeps | None = None) -> None:
+        self._fixed_sweeps = sweeps
+
+    def plain(self) -> Hals:
+        """Return HALS with one sweep a half-step."""
+        return Hals(Sweeps(1))
+
+    def supports(self, problem: Problem) -> str | None:
+        """Return why it cannot solve `problem`, or None."""
+        return _needs_gram_form(self.name, problem)
+
+    def half_step(
+        self,
+        problem: Problem,
+        left: Factor,
+        right: Factor,
+        *,
+        exact: bool = False,
+        cautious: bool = False,
+    ) -> HalfStep:
+        """Improve `left` by a few sweeps, or to its optimum."""
+        del cautious  # every step is a descent step
+        if exact and not problem.left.bounded:
+            return Pivoting().half_step(problem, left, right)
+        sweeps = _EXACT if exact else self._sweeps(problem, left)
+        result = problem.data.gram_step(
+            right.values, right.gram, left.values, problem.left.terms(), sweeps
+        )
+        return _finish(problem, left, right, result)
+
+    def _sweeps(self, problem: Problem, left: Factor) -> Sweeps:
+        if self._fixed_sweeps is not None:
+            return self._fixed_sweeps
+        rows, k = left.values.shape
+        stored = getattr(problem.data, "values").size
+        ratio = stored / max(rows * k, 1)
+        return Sweeps(int(np.clip(1 + 0.5 * ratio, _MIN_SWEEPS, _MAX_SWEEPS)), _INNER_TOLERANCE)
+
+
+class Pivoting:
+    """Alternating nonnegative least squares by block principal pivoting."""
+
+    name = "anls-bpp"
+    multiplicative = False
+
+    def plain(self) -> Pivoting:
+        """Return itself: a half-step has no sweeps."""
+        return self
+
+    def supports(self, problem: Problem) -> str | None:
+        """Return why it cannot solve `problem`, or None."""
+        if problem.left.bounded or problem.right.bounded:
+            return 'solver="anls-bpp" takes no upper bounds and no fixed entries: use "hals"'
+        return _needs_gram_form(self.name, problem)
+
+    def half_step(
+        self,
+        problem: Problem,
+        left: Factor,
+        right: Factor,
+        *,
+        exact: bool = False,
+        cautious: bool = False,
+    ) -> HalfStep:
+        """Move `left` to the optimum."""
+        del exact, cautious
+        result = problem.data.gram_step(
+            right.values, right.gram, left.values, problem.left.terms(), Sweeps(), exact=True
+        )
+        return _finish(problem, left, right, result)
+
+
+def _needs_gram_form(name: str, problem: Problem) -> str | None:
+    if not problem.loss.quadratic:
+        return f'solver="{name}" minimises the frobenius loss only: use "ccd" or "mu" for {problem.loss.name}'
+    if problem.data.has_holes:
+        return f'solver="{name}" needs every entry observed and unweighted: use "ccd"'
+    return None
+
+
+def _finish(problem: Problem, left: Factor, right: Factor, result: StepResult) -> HalfStep:
+    left.gram = result.gram
+    inner = float(np.sum(right.gram * result.gram))
+    loss = 0.5 * problem.data.square_sum - result.cross + 0.5 * inner
+    return HalfStep(max(loss, 0.0), result.residual)

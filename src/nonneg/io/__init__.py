@@ -1,0 +1,1 @@
+"""Files in and out: tables, ratings and models, each checked before it is used."""
