@@ -36,7 +36,9 @@ std::size_t threads(int n) {
 }
 
 template <class A>
-std::int64_t dim(const A& a, std::size_t axis) { return static_cast<std::int64_t>(a.shape(axis)); }
+std::int64_t dim(const A& a, std::size_t axis) {
+  return static_cast<std::int64_t>(a.shape(axis));
+}
 
 nb::tuple as_tuple(StepStats&& stats, int k) {
   auto* gram = new std::vector<double>(std::move(stats.gram));
@@ -68,9 +70,9 @@ struct EntryOptions {
 template <class T>
 EntryTask<T> make_task(const In2<T>& F, const std::optional<In2<T>>& Ft,
                        const std::optional<In1<T>>& sums,
-                       const std::optional<In1<T>>& column_weights, Out2<T>& W,
-                       std::int64_t rows, std::int64_t cols, const FactorTerms<T>& terms,
-                       SweepRule rule, const EntryOptions& o) {
+                       const std::optional<In1<T>>& column_weights, Out2<T>& W, std::int64_t rows,
+                       std::int64_t cols, const FactorTerms<T>& terms, SweepRule rule,
+                       const EntryOptions& o) {
   const std::int64_t k = dim(F, 1);
   require(dim(F, 0) == cols, "F needs one row for each column of X");
   require(dim(W, 0) == rows && dim(W, 1) == k, "W needs one row for each row of X and F's width");
@@ -100,17 +102,16 @@ EntryTask<T> make_task(const In2<T>& F, const std::optional<In2<T>>& Ft,
 template <class T, class I>
 class Csr {
  public:
-  Csr(std::int64_t rows, std::int64_t cols, In1<std::int64_t> indptr, In1<I> indices,
-      In1<T> values, std::optional<In1<T>> weights)
+  Csr(std::int64_t rows, std::int64_t cols, In1<std::int64_t> indptr, In1<I> indices, In1<T> values,
+      std::optional<In1<T>> weights)
       : indptr_(indptr), indices_(indices), values_(values), weights_(weights) {
     require(rows >= 0 && cols >= 0, "a matrix needs at least 0 rows and columns");
-    const char* problem =
-        csr_problem(rows, cols, indptr.data(), dim(indptr, 0), indices.data(), dim(indices, 0),
-                    dim(values, 0));
+    const char* problem = csr_problem(rows, cols, indptr.data(), dim(indptr, 0), indices.data(),
+                                      dim(indices, 0), dim(values, 0));
     require(problem == nullptr, problem ? problem : "");
     require(!weights || weights->shape(0) == values.shape(0), "weights: one a stored entry");
-    view_ = {rows, cols, indptr.data(), indices.data(), values.data(),
-             weights ? weights->data() : nullptr};
+    view_ = {rows,           cols,          indptr.data(),
+             indices.data(), values.data(), weights ? weights->data() : nullptr};
     chunks_ = csr_chunks(rows, view_.indptr);
   }
 
@@ -149,8 +150,8 @@ class Csr {
                        bool measure, double l1, double l2, double l2_per_entry, double lower,
                        double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
                        double tolerance, int n_threads) const {
-    const auto terms = make_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, view_.rows,
-                                     dim(F, 1));
+    const auto terms =
+        make_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, view_.rows, dim(F, 1));
     const EntryOptions options{kind, beta, delta, scale, floor, update, cautious, measure};
     const auto task = make_task<T>(F, Ft, sums, column_weights, W, view_.rows, view_.cols, terms,
                                    SweepRule{max_sweeps, tolerance}, options);
@@ -189,9 +190,8 @@ void bind_csr(nb::module_& m, const char* name) {
   m.def(
       "csr",
       [](std::int64_t rows, std::int64_t cols, In1<std::int64_t> indptr, In1<I> indices,
-         In1<T> values, std::optional<In1<T>> weights) {
-        return C(rows, cols, indptr, indices, values, weights);
-      },
+         In1<T> values,
+         std::optional<In1<T>> weights) { return C(rows, cols, indptr, indices, values, weights); },
       "rows"_a, "cols"_a, "indptr"_a.noconvert(), "indices"_a.noconvert(), "values"_a.noconvert(),
       "weights"_a.noconvert().none());
 }
@@ -200,19 +200,18 @@ template <class T>
 void bind_dense(nb::module_& m) {
   m.def(
       "entry_step_dense",
-      [](Rows2<T> X, In2<T> F, In2<T> Ft, std::optional<In1<T>> column_weights, Out2<T> W,
-         int kind, double beta, double delta, double scale, double floor, int update,
-         bool cautious, bool measure, double l1, double l2, double l2_per_entry, double lower,
-         double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance,
-         int n_threads) {
+      [](Rows2<T> X, In2<T> F, In2<T> Ft, std::optional<In1<T>> column_weights, Out2<T> W, int kind,
+         double beta, double delta, double scale, double floor, int update, bool cautious,
+         bool measure, double l1, double l2, double l2_per_entry, double lower, double upper,
+         std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance, int n_threads) {
         const std::int64_t rows = dim(X, 0), cols = dim(X, 1);
         require(cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
         const auto terms =
             make_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, rows, dim(F, 1));
         const EntryOptions options{kind, beta, delta, scale, floor, update, cautious, measure};
-        const auto task = make_task<T>(F, std::optional<In2<T>>(Ft), std::nullopt, column_weights,
-                                       W, rows, cols, terms, SweepRule{max_sweeps, tolerance},
-                                       options);
+        const auto task =
+            make_task<T>(F, std::optional<In2<T>>(Ft), std::nullopt, column_weights, W, rows, cols,
+                         terms, SweepRule{max_sweeps, tolerance}, options);
         const DenseView<T> view{rows, cols, rows > 1 ? X.stride(0) : cols, X.data()};
         const std::size_t n = threads(n_threads);
         StepStats stats;
@@ -224,9 +223,27 @@ void bind_dense(nb::module_& m) {
       },
       "X"_a.noconvert(), "F"_a.noconvert(), "Ft"_a.noconvert(),
       "column_weights"_a.noconvert().none(), "W"_a.noconvert(), "kind"_a, "beta"_a, "delta"_a,
-      "scale"_a, "floor"_a, "update"_a, "cautious"_a, "measure"_a, "l1"_a, "l2"_a,
-      "l2_per_entry"_a, "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a,
-      "tolerance"_a, "n_threads"_a);
+      "scale"_a, "floor"_a, "update"_a, "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a,
+      "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a,
+      "n_threads"_a);
+  m.def(
+      "extrapolate",
+      [](In2<T> now, In2<T> before, double reach, double lower, double upper, Out2<T> out,
+         int n_threads) {
+        const std::int64_t rows = dim(now, 0), k = dim(now, 1);
+        require(dim(before, 0) == rows && dim(before, 1) == k, "before must have the shape of now");
+        require(dim(out, 0) == rows && dim(out, 1) == k, "out must have the shape of now");
+        const std::size_t n = threads(n_threads);
+        StepStats stats;
+        {
+          nb::gil_scoped_release release;
+          stats = extrapolate(now.data(), before.data(), rows, static_cast<int>(k), reach, lower,
+                              upper, out.data(), n);
+        }
+        return as_tuple(std::move(stats), static_cast<int>(k));
+      },
+      "now"_a.noconvert(), "before"_a.noconvert(), "reach"_a, "lower"_a, "upper"_a,
+      "out"_a.noconvert(), "n_threads"_a);
   const auto cross_step = [](bool exact) {
     return [exact](In2<T> cross, In2<T> G, Out2<T> W, double l1, double l2, double lower,
                    double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
@@ -249,9 +266,9 @@ void bind_dense(nb::module_& m) {
     };
   };
   for (bool exact : {false, true}) {
-    m.def(exact ? "pivot_step_cross" : "gram_step_cross", cross_step(exact),
-          "cross"_a.noconvert(), "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "lower"_a,
-          "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
+    m.def(exact ? "pivot_step_cross" : "gram_step_cross", cross_step(exact), "cross"_a.noconvert(),
+          "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "lower"_a, "upper"_a,
+          "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
   }
 }
 

@@ -132,7 +132,7 @@ class TestRows:
         ]
 
     def test_unfinished_quote_names_its_line(self):
-        with pytest.raises(FileFormatError, match="line 2: .*quotes"):
+        with pytest.raises(FileFormatError, match=r"line 2: .*quotes"):
             list(numbered_rows('a,b\n"x,1\ny,2\n', ",", "f"))
 
     def test_double_colon_knows_no_quotes(self):
@@ -175,17 +175,27 @@ class TestAtomicWrite:
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_failure_keeps_the_old_file(self, tmp_path, error):
         path = write_bytes(tmp_path / "a.bin", b"old")
-        with pytest.raises(error), atomic_write(path, force=True) as stream:
-            stream.write(b"half")
-            raise error
+
+        def fail() -> None:
+            with atomic_write(path, force=True) as stream:
+                stream.write(b"half")
+                raise error
+
+        with pytest.raises(error):
+            fail()
         assert path.read_bytes() == b"old"
         assert os.listdir(tmp_path) == ["a.bin"]
 
     def test_a_file_that_appears_meanwhile_is_kept(self, tmp_path):
         path = tmp_path / "a.bin"
-        with pytest.raises(OutputExistsError), atomic_write(path) as stream:
-            stream.write(b"mine")
-            path.write_bytes(b"theirs")
+
+        def race() -> None:
+            with atomic_write(path) as stream:
+                stream.write(b"mine")
+                path.write_bytes(b"theirs")
+
+        with pytest.raises(OutputExistsError):
+            race()
         assert path.read_bytes() == b"theirs"
         assert os.listdir(tmp_path) == ["a.bin"]
 

@@ -234,7 +234,7 @@ class TestForged:
         def change(header, body):
             header["__metadata__"]["format_version"] = "2"
 
-        with pytest.raises(ModelFileError, match="format version 2.*Update nonneg"):
+        with pytest.raises(ModelFileError, match=r"format version 2.*Update nonneg"):
             forge(change)
 
     @pytest.mark.parametrize("version", ["0", "-1", "1.0", "", "two", "９", "9" * 50])
@@ -256,6 +256,17 @@ class TestForged:
 
         with pytest.raises(ModelFileError, match="settings"):
             forge(change)
+
+    def test_kind_that_is_no_word(self, forge):
+        def change(header, body):
+            header["__metadata__"]["kind"] = "no word"
+
+        with pytest.raises(ModelFileError, match="kind is not a word"):
+            forge(change)
+
+    def test_bytes_that_belong_to_no_array(self, forge):
+        with pytest.raises(ModelFileError, match="its arrays need"):
+            forge(lambda header, body: body + bytes(8))
 
     @pytest.mark.parametrize("key", ["kind", "meta", "created", "library_version"])
     @pytest.mark.parametrize("value", [None, 1, ["x"]])

@@ -200,6 +200,10 @@ class TestIds:
         assert ratings.item_ids.tolist() == [1.5, 2.0]
         assert ratings.item_code(2) == ratings.item_code("2.0") == 1
 
+    def test_integers_beyond_int64(self):
+        frame = pl.DataFrame({"user": [2**63, 1], "item": [1, 2], "rating": [1, 2]})
+        assert read_ratings(frame).user_code(2**63) == 0
+
     def test_an_id_wins_over_the_string_of_another(self):
         frame = pl.DataFrame(
             {"user": pl.Series([1, "1"], dtype=pl.Object), "item": [1, 1], "rating": [1, 2]}
@@ -302,6 +306,9 @@ class TestFrames:
             InputError, match=r"no column rating; it has user, item, likes.*columns="
         ):
             read_ratings(pd.DataFrame({"user": [1], "item": [1], "likes": [1]}))
+        twice = pd.DataFrame([[1, 2, 3, 4]], columns=["user", "item", "rating", "rating"])
+        with pytest.raises(InputError, match="Rename or drop columns"):
+            read_ratings(twice)
         frame = pd.DataFrame({0: [7], 1: ["x"], 2: [5]})
         assert read_ratings(frame, columns=(1, 2, 3)).user_ids.tolist() == [7]
 

@@ -276,6 +276,23 @@ class TestNumpyFiles:
             with pytest.raises(FileFormatError, match=words):
                 read_table(tmp_path / name)
 
+    def test_header_of_format_version_2(self, tmp_path):
+        stream = io.BytesIO()
+        np.lib.format.write_array(stream, np.eye(2), version=(2, 0))
+        (tmp_path / "t.npy").write_bytes(stream.getvalue())
+        np.testing.assert_array_equal(read_table(tmp_path / "t.npy").values, np.eye(2))
+
+    def test_names_that_are_no_strings(self, tmp_path):
+        np.savez(tmp_path / "t.npz", X=np.eye(2), row_names=np.arange(2))
+        with pytest.raises(FileFormatError, match="row_names is not a list of strings"):
+            read_table(tmp_path / "t.npz")
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_as_many_names_as_rows(self, tmp_path, count):
+        np.savez(tmp_path / "t.npz", X=np.eye(2), row_names=np.array(["a"] * count))
+        with pytest.raises(FileFormatError, match=f"{count} row names for 2 rows"):
+            read_table(tmp_path / "t.npz")
+
     def test_several_arrays_or_none(self, tmp_path):
         np.savez(tmp_path / "t.npz", X=np.ones((2, 2)), y=np.ones(2))
         with pytest.raises(FileFormatError, match=r"2 arrays \(X, y\)"):
@@ -479,6 +496,16 @@ class TestRoundTrip:
         back = read_table(path)
         assert back.values.nnz == 2
         assert back.row_names == ("a,b", "c")
+
+    def test_npy(self, tmp_path):
+        values = np.arange(6, dtype=np.float32).reshape(2, 3)
+        back = read_table(write_table(tmp_path / "t.npy", values))
+        assert back.values.dtype == np.float32
+        np.testing.assert_array_equal(back.values, values)
+
+    def test_first_name_that_begins_like_a_byte_order_mark(self, tmp_path):
+        path = write_table(tmp_path / "t.csv", np.eye(2), column_names=["\ufeffa", "b"])
+        assert read_table(path).column_names == ("\ufeffa", "b")
 
     def test_same_bytes_twice(self, tmp_path):
         for name in ("a.csv.gz", "b.csv.gz"):

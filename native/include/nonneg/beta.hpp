@@ -33,10 +33,11 @@ NONNEG_INLINE double fast_log(double x) {
   const double s = (m - 1) / (m + 1);
   const double z = s * s;
   const double p =
-      1 + z * (1.0 / 3 +
-               z * (1.0 / 5 +
-                    z * (1.0 / 7 +
-                         z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15 + z / 17)))))));
+      1 +
+      z * (1.0 / 3 +
+           z * (1.0 / 5 +
+                z * (1.0 / 7 +
+                     z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15 + z / 17)))))));
   return static_cast<double>(static_cast<std::int32_t>(exponent)) * 0.6931471805599453 + 2 * s * p;
 }
 

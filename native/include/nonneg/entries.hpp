@@ -25,18 +25,18 @@ enum class Update : int { kDescend = 0, kMultiply = 1, kMeasure = 2 };
 
 template <class T>
 struct EntryTask {
-  const T* F = nullptr;        // cols × k, the fixed factor
-  const T* Ft = nullptr;       // k × cols, its transpose (full rows)
-  const T* sums = nullptr;     // k, its column sums (nonzero rows)
+  const T* F = nullptr;               // cols × k, the fixed factor
+  const T* Ft = nullptr;              // k × cols, its transpose (full rows)
+  const T* sums = nullptr;            // k, its column sums (nonzero rows)
   const T* column_weights = nullptr;  // cols, or null
-  T* W = nullptr;              // rows × k
+  T* W = nullptr;                     // rows × k
   int k = 0;
   Loss loss;
   Update update = Update::kDescend;
   FactorTerms<T> terms;
   SweepRule rule;
-  bool cautious = false;       // KL: never step left of the multiplicative update (monotone)
-  bool measure = true;         // also compute the loss at the new W
+  bool cautious = false;  // KL: never step left of the multiplicative update (monotone)
+  bool measure = true;    // also compute the loss at the new W
   std::int64_t gather_limit = std::int64_t(1) << 21;  // elements of B one worker may hold
 };
 
@@ -45,7 +45,9 @@ struct EntrySpace {
   std::vector<T> block, x, y, weights, numerator, denominator, curvature, sums, column, gradient;
 
   void size(std::int64_t n, int k, bool gather, std::int64_t limit) {
-    const auto grow = [](std::vector<T>& v, std::size_t s) { if (v.size() < s) v.resize(s); };
+    const auto grow = [](std::vector<T>& v, std::size_t s) {
+      if (v.size() < s) v.resize(s);
+    };
     const auto count = static_cast<std::size_t>(n);
     if (gather) grow(block, n * k <= limit ? count * static_cast<std::size_t>(k) : 0);
     if (gather && n * k > limit) grow(column, count);
@@ -58,11 +60,11 @@ struct EntrySpace {
 template <class T, class I>
 struct EntryRow {
   const T* F;
-  const I* idx;         // null for full rows
-  const T* block;       // k × n, or null where it would be too large: then columns are re-gathered
+  const I* idx;    // null for full rows
+  const T* block;  // k × n, or null where it would be too large: then columns are re-gathered
   T* column;
   const T* x;
-  const T* weights;     // null for all ones
+  const T* weights;  // null for all ones
   std::int64_t n;
   int k;
 
@@ -286,7 +288,8 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
     }
     if (task.column_weights != nullptr) {
       for (std::int64_t p = 0; p < n; ++p) {
-        space.weights[p] = task.column_weights[idx[p]] * (stored_weights ? stored_weights[p] : T(1));
+        space.weights[p] =
+            task.column_weights[idx[p]] * (stored_weights ? stored_weights[p] : T(1));
       }
       row.weights = space.weights.data();
     }
@@ -300,7 +303,8 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
   if (task.update != Update::kMeasure && row.n == 0) {
     // An empty row: zero explains its zeros exactly, and nothing better is known of missing ones.
     for (int t = 0; t < k; ++t) {
-      if (fixed == nullptr || !fixed[t]) w[t] = static_cast<T>(task.terms.lower > 0 ? task.terms.lower : 0);
+      if (fixed == nullptr || !fixed[t])
+        w[t] = static_cast<T>(task.terms.lower > 0 ? task.terms.lower : 0);
     }
   }
   model_values(row, w, y);
@@ -315,8 +319,7 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
       }
       sums = space.sums.data();
     }
-    out.residual +=
-        descend_kl(row, w, y, sums, task.terms, fixed, task.rule, floor, task.cautious);
+    out.residual += descend_kl(row, w, y, sums, task.terms, fixed, task.rule, floor, task.cautious);
   } else if (task.update == Update::kDescend) {
     const T* omega = row.weights;
     if (loss.kind != LossKind::kQuadratic) {
@@ -324,8 +327,8 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
       robust_weights(loss, space.numerator.data(), row.weights, row.n, space.denominator.data());
       omega = space.denominator.data();
     }
-    out.residual += descend_quadratic(row, w, y, omega, task.terms, fixed, task.rule,
-                                      space.curvature.data());
+    out.residual +=
+        descend_quadratic(row, w, y, omega, task.terms, fixed, task.rule, space.curvature.data());
   } else if (task.update == Update::kMultiply) {
     for (int it = 0; it < task.rule.max_sweeps; ++it) {
       const double moved =
@@ -360,7 +363,8 @@ NONNEG_CLONES void entry_rows_csr(const CsrView<T, I>& X, const EntryTask<T>& ta
     const T* x = nullptr;
     if (full) {
       std::fill(space.x.begin(), space.x.end(), T(0));
-      for (std::int64_t q = p; q < p + n; ++q) space.x[static_cast<std::size_t>(X.indices[q])] += X.values[q];
+      for (std::int64_t q = p; q < p + n; ++q)
+        space.x[static_cast<std::size_t>(X.indices[q])] += X.values[q];
       x = space.x.data();
     } else {
       space.size(n, task.k, true, task.gather_limit);

@@ -104,4 +104,34 @@ StepStats gram_step_cross(const T* cross, std::int64_t rows, const T* G, T* W, i
                       });
 }
 
+template <class T>
+NONNEG_CLONES void extrapolate_rows(const T* now, const T* before, T reach, T lower, T upper, int k,
+                                    std::int64_t begin, std::int64_t end, T* out,
+                                    SweepSpace<T>& space, StepStats& stats) {
+  constexpr int L = kLanes<T>;
+  for (std::int64_t i = begin; i < end; i += L) {
+    const int n = static_cast<int>(std::min<std::int64_t>(L, end - i));
+    const std::size_t at = static_cast<std::size_t>(i) * k, count = static_cast<std::size_t>(n) * k;
+    for (std::size_t j = at; j < at + count; ++j) {
+      T v = now[j] + reach * (now[j] - before[j]);
+      v = v > lower ? v : lower;
+      out[j] = v < upper ? v : upper;
+    }
+    add_gram(out + at, n, k, space.small_gram.data(), stats.gram.data());
+  }
+}
+
+// out = now + reach (now − before), moved into the bounds; stats.gram is its Gram matrix.
+template <class T>
+StepStats extrapolate(const T* now, const T* before, std::int64_t rows, int k, double reach,
+                      double lower, double upper, T* out, std::size_t n_threads) {
+  const auto chunks = dense_chunks(rows, static_cast<std::int64_t>(k) * k);
+  const std::vector<T> no_gram(static_cast<std::size_t>(k) * k, T(0));
+  return gram_pass<T>(chunks, no_gram.data(), k, 0.0, n_threads,
+                      [&](std::int64_t b, std::int64_t e, SweepSpace<T>& space, StepStats& stats) {
+                        extrapolate_rows(now, before, static_cast<T>(reach), static_cast<T>(lower),
+                                         static_cast<T>(upper), k, b, e, out, space, stats);
+                      });
+}
+
 }  // namespace nonneg

@@ -31,14 +31,23 @@ class PivotSpace {
     for (int it = 0; it < 20 * (k_ + 5); ++it) {
       int wrong = 0, last = -1;
       for (int t = 0; t < k_; ++t) {
-        if (violates(G, t, tolerance)) { ++wrong; last = t; }
+        if (violates(G, t, tolerance)) {
+          ++wrong;
+          last = t;
+        }
       }
       if (wrong == 0) break;
       const bool all = wrong < best || patience > 0;
-      if (wrong < best) { best = wrong; patience = 3; } else if (patience > 0) { --patience; }
+      if (wrong < best) {
+        best = wrong;
+        patience = 3;
+      } else if (patience > 0) {
+        --patience;
+      }
       if (all) {
         for (int t = 0; t < k_; ++t) index_[t] = violates(G, t, tolerance);
-        for (int t = 0; t < k_; ++t) if (index_[t]) passive_[t] = !passive_[t];
+        for (int t = 0; t < k_; ++t)
+          if (index_[t]) passive_[t] = !passive_[t];
       } else {
         passive_[last] = !passive_[last];
       }
@@ -57,7 +66,8 @@ class PivotSpace {
   // x on the passive set by Cholesky, y = G x − c on the rest.
   void refresh(const double* G, const double* c) {
     int n = 0;
-    for (int t = 0; t < k_; ++t) if (passive_[t]) index_[n++] = t;
+    for (int t = 0; t < k_; ++t)
+      if (passive_[t]) index_[n++] = t;
     double trace = 0;
     for (int a = 0; a < n; ++a) trace = std::max(trace, G[at(index_[a], index_[a])]);
     for (int a = 0; a < n; ++a) {

@@ -24,11 +24,26 @@ template <class T, class I>
 NONNEG_INLINE void row_times(const I* idx, const T* x, std::int64_t n, const T* F, int k, T* out) {
   int t = 0;
   for (; t + 32 <= k; t += 32) row_times_block<T, I, 32>(idx, x, n, F + t, k, out + t);
-  if (k - t >= 24) { row_times_block<T, I, 24>(idx, x, n, F + t, k, out + t); t += 24; }
-  if (k - t >= 16) { row_times_block<T, I, 16>(idx, x, n, F + t, k, out + t); t += 16; }
-  if (k - t >= 8) { row_times_block<T, I, 8>(idx, x, n, F + t, k, out + t); t += 8; }
-  if (k - t >= 4) { row_times_block<T, I, 4>(idx, x, n, F + t, k, out + t); t += 4; }
-  if (k - t >= 2) { row_times_block<T, I, 2>(idx, x, n, F + t, k, out + t); t += 2; }
+  if (k - t >= 24) {
+    row_times_block<T, I, 24>(idx, x, n, F + t, k, out + t);
+    t += 24;
+  }
+  if (k - t >= 16) {
+    row_times_block<T, I, 16>(idx, x, n, F + t, k, out + t);
+    t += 16;
+  }
+  if (k - t >= 8) {
+    row_times_block<T, I, 8>(idx, x, n, F + t, k, out + t);
+    t += 8;
+  }
+  if (k - t >= 4) {
+    row_times_block<T, I, 4>(idx, x, n, F + t, k, out + t);
+    t += 4;
+  }
+  if (k - t >= 2) {
+    row_times_block<T, I, 2>(idx, x, n, F + t, k, out + t);
+    t += 2;
+  }
   if (k - t >= 1) row_times_block<T, I, 1>(idx, x, n, F + t, k, out + t);
 }
 

@@ -65,8 +65,13 @@ struct SweepSpace {
   std::vector<double> partial;
 
   explicit SweepSpace(int k)
-      : gram(static_cast<std::size_t>(k) * k), diag(k), inverse(k),
-        c(static_cast<std::size_t>(k) * L), h(c.size()), free_(c.size()), rows(c.size()),
+      : gram(static_cast<std::size_t>(k) * k),
+        diag(k),
+        inverse(k),
+        c(static_cast<std::size_t>(k) * L),
+        h(c.size()),
+        free_(c.size()),
+        rows(c.size()),
         small_gram(gram.size()) {}
 
   void load_gram(const T* G, int k, double l2) {
@@ -135,8 +140,8 @@ NONNEG_INLINE void sweep_rows(const T* cross, T* w, const std::uint8_t* fixed, i
     sweep_lanes<T, L, true>(space.gram.data(), space.diag.data(), space.inverse.data(), c,
                             space.free_.data(), h, k, lower, upper, rule, residual);
   } else {
-    sweep_lanes<T, L, false>(space.gram.data(), space.diag.data(), space.inverse.data(), c,
-                             nullptr, h, k, lower, upper, rule, residual);
+    sweep_lanes<T, L, false>(space.gram.data(), space.diag.data(), space.inverse.data(), c, nullptr,
+                             h, k, lower, upper, rule, residual);
   }
   out.residual += residual;
   double dot = 0;

@@ -91,11 +91,11 @@ inline std::vector<std::int64_t> dense_chunks(std::int64_t rows, std::int64_t co
 // Bounds and penalties on the factor that a half-step updates.
 template <class T>
 struct FactorTerms {
-  double l1 = 0;           // gradient of the L1 term
-  double l2 = 0;           // curvature of the L2 term
+  double l1 = 0;            // gradient of the L1 term
+  double l2 = 0;            // curvature of the L2 term
   double l2_per_entry = 0;  // curvature added once for each observed entry of the row
   double lower = 0;
-  double upper = 0;               // infinity for none
+  double upper = 0;                     // infinity for none
   const std::uint8_t* fixed = nullptr;  // rows × k, non-zero where an entry must keep its value
 };
 
@@ -106,9 +106,9 @@ struct SweepRule {
 
 // What one pass over the rows also measures, in float64.
 struct StepStats {
-  double cross = 0;     // ⟨X F, W⟩ with the new W (Gram form)
-  double loss = 0;      // data term at the new W (entry form)
-  double residual = 0;  // Σ curvature·move² of the first sweep: zero exactly at a KKT point
+  double cross = 0;          // ⟨X F, W⟩ with the new W (Gram form)
+  double loss = 0;           // data term at the new W (entry form)
+  double residual = 0;       // Σ curvature·move² of the first sweep: zero exactly at a KKT point
   std::vector<double> gram;  // WᵀW of the new W (Gram form)
 };
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nonneg.core import kernels
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver
 
@@ -122,12 +123,11 @@ def alternate(
         while n_iter < rule.max_iter:
             n_iter += 1
             reach = 0.0 if plain else momentum
-            new_left = _extrapolated(left, earlier_left, reach, solver.multiplicative)
-            new_right = _extrapolated(right, earlier_right, reach, solver.multiplicative)
-            if reach:
-                problem.left.project(new_left.values)
-                problem.right.project(new_right.values)
-            first = solver.half_step(problem, new_left, new_right, cautious=cautious)
+            new_left = _extrapolated(problem, left, earlier_left, reach, solver)
+            new_right = _extrapolated(problem.T, right, earlier_right, reach, solver)
+            first = solver.half_step(
+                problem, new_left, new_right, cautious=cautious, measure=False
+            )
             second = solver.half_step(problem.T, new_right, new_left, cautious=cautious)
             loss = second.loss
             if loss is None:
@@ -174,23 +174,35 @@ def alternate(
 def _settled(
     decrease: float, objective: float, residual: float, noise: float, tol: float
 ) -> bool:
-    return decrease <= max(tol * 0.1 * objective, noise) or residual <= tol * 0.1
+    return decrease <= max(tol * 0.02 * objective, noise) or residual <= tol * 0.1
 
 
-def _extrapolated(now: Factor, before: Factor, reach: float, multiplicative: bool) -> Factor:
+def _extrapolated(
+    problem: Problem, now: Factor, before: Factor, reach: float, solver: Solver
+) -> Factor:
+    """Return a new left factor beyond `now` along the last move, inside its bounds."""
     if reach == 0:
         return now.copy()
-    if multiplicative:
+    if solver.multiplicative:
         # Along the ratio instead of the difference, so that no entry is moved to zero, where a
         # multiplicative update would leave it for good.
         tiny = np.finfo(now.values.dtype).tiny
         ratio = now.values / np.maximum(before.values, tiny)
         np.clip(ratio, 0.1, 10.0, out=ratio)
-        return Factor(now.values * ratio ** now.values.dtype.type(reach))
-    values = now.values - before.values
-    values *= now.values.dtype.type(reach)
-    values += now.values
-    return Factor(values)
+        moved = Factor(now.values * ratio ** now.values.dtype.type(reach))
+        problem.left.project(moved.values)
+        return moved
+    # Fixed entries have not moved, so the bounds are all that has to be kept.
+    return Factor(
+        *kernels.extrapolate(
+            now.values,
+            before.values,
+            reach,
+            problem.left.lower,
+            problem.left.upper,
+            problem.data.n_threads,
+        )
+    )
 
 
 def _revive(problem: Problem, left: Factor, right: Factor, rng: np.random.Generator) -> bool:

@@ -28,7 +28,7 @@ Product = Callable[[Array], Array]
 
 _EXACT_SIDE = 100
 _OVERSAMPLING = 10
-_POWER_ITERATIONS = 4
+_POWER_ITERATIONS = 2
 
 
 def starting_factors(
@@ -91,12 +91,29 @@ def _leading_svd(
         U, S, Vt = np.linalg.svd(X, full_matrices=False)
         return U[:, :rank], S[:rank], Vt[:rank].T
     width = min(rank + _OVERSAMPLING, m, n)
-    Q = np.linalg.qr(times(rng.standard_normal((n, width))))[0]
+    Q = _orthonormal(times(rng.standard_normal((n, width))))
     for _ in range(_POWER_ITERATIONS):
-        Q = np.linalg.qr(times_T(Q))[0]
-        Q = np.linalg.qr(times(Q))[0]
-    U, S, Vt = np.linalg.svd(times_T(Q).T, full_matrices=False)
-    return (Q @ U)[:, :rank], S[:rank], Vt[:rank].T
+        Q = _orthonormal(times_T(Q))
+        Q = _orthonormal(times(Q))
+    B = times_T(Q)
+    squares, V = np.linalg.eigh(B.T @ B)
+    order = np.argsort(squares)[::-1][:rank]
+    S = np.sqrt(np.maximum(squares[order], 0.0))
+    known = S > 1e-7 * S[0]
+    order, S = order[known], S[known]
+    return Q @ V[:, order], S, (B @ V[:, order]) / S
+
+
+def _orthonormal(B: Array) -> Array:
+    """Return an orthonormal basis of the span of B's columns.
+
+    By the small Gram matrix: LAPACK's threaded QR of a tall matrix was the slowest part of the
+    start (0.4 s for 13,714 × 30 on a busy machine), and the power iterations forgive the digits
+    that squaring loses.
+    """
+    values, vectors = np.linalg.eigh(B.T @ B)
+    known = values > 1e-14 * values[-1]
+    return np.asarray(B @ (vectors[:, known] / np.sqrt(values[known])))
 
 
 def _products(data: DataMatrix) -> tuple[Product, Product]:

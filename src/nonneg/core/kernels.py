@@ -30,6 +30,7 @@ __all__ = [
     "csr_kernel",
     "default_threads",
     "entry_step",
+    "extrapolate",
     "gram_step",
     "gram_step_cross",
     "instruction_set",
@@ -231,6 +232,20 @@ def pivot_step_cross(
             n_threads,
         )
     )
+
+
+def extrapolate(
+    now: FloatArray,
+    before: FloatArray,
+    reach: float,
+    lower: float,
+    upper: float,
+    n_threads: int,
+) -> tuple[FloatArray, NDArray[np.float64]]:
+    """Return ``now + reach·(now − before)`` moved into the bounds, and its Gram matrix."""
+    out = np.empty_like(now)
+    result = _native.extrapolate(now, before, reach, lower, upper, out, n_threads)
+    return out, result[3]
 
 
 def entry_step(

@@ -29,6 +29,7 @@ from nonneg.core.kernels import Layout, NativeLoss, StepResult, Sweeps, Terms
 __all__ = [
     "beta_divergence",
     "entry_step",
+    "extrapolate",
     "gram_step",
     "gram_step_cross",
     "pivot_step_cross",
@@ -106,6 +107,14 @@ def pivot_step_cross(cross: Array, gram: Array, W: Array, terms: Terms) -> StepR
         W[i] = nnls(A, b)[0] if b.size else 0.0
     residual = float(np.sum(np.diag(hessian) * (W - old) ** 2))
     return StepResult(float(np.sum(W * cross)), 0.0, residual, W.T @ W)
+
+
+def extrapolate(
+    now: Array, before: Array, reach: float, lower: float, upper: float
+) -> tuple[Array, Array]:
+    """Return ``now + reach·(now − before)`` moved into the bounds, and its Gram matrix."""
+    out = np.clip(now + reach * (now - before), lower, upper)
+    return out, out.T @ out
 
 
 # --- Losses of one row --------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def is_number(cell: str) -> bool:
 
 
 def to_floats(cells: Sequence[str]) -> NDArray[np.float64]:
-    """The cells as float64, missing ones as NaN; ValueError where one is no number."""
+    """Return the cells as float64, missing ones as NaN; ValueError where one is no number."""
     try:
         values = np.array(cells, dtype=np.float64)
     except ValueError:
@@ -82,7 +82,7 @@ def to_floats(cells: Sequence[str]) -> NDArray[np.float64]:
 
 
 def not_a_number(cell: str) -> str:
-    """What is wrong with a cell that is no finite number, and what to do."""
+    """Say what is wrong with a cell that is no finite number, and what to do."""
     shown = repr(cell if len(cell) <= 40 else cell[:37] + "...")
     if "," in cell and is_number(cell.replace(",", ".", 1)):
         return f"{shown} is not a number. Write the decimal point as '.'."
@@ -113,7 +113,7 @@ class Coder:
         return list(self._names)
 
     def encode(self, cells: Sequence[Hashable]) -> NDArray[np.int32]:
-        """The codes of `cells`, in their order."""
+        """Return the codes of `cells`, in their order."""
         seen, names = self._seen, self._names
         for cell in dict.fromkeys(cells):
             if cell not in seen:

@@ -55,12 +55,12 @@ _QUOTED = re.compile(r'(?<![^\r\n,;\t|: ])"(?:[^"]|"")*(?:"|\Z)')
 
 
 def format_suffix(path: PathLike) -> str:
-    """The suffix that names the format, in lower case and without `.gz`: `x.CSV.gz` is `.csv`."""
+    """Return the suffix that names the format, without `.gz`: that of `x.CSV.gz` is `.csv`."""
     return Path(Path(path).name.lower().removesuffix(".gz")).suffix
 
 
 def read_bytes(path: PathLike, *, unpack: bool = True) -> bytes:
-    """All bytes of a file, decompressed if it is gzip (known by content, required of `.gz`).
+    """Read all bytes of a file, decompressed if it is gzip (known by content, required of `.gz`).
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _similar(path: Path) -> str:
 
 
 def read_text(path: PathLike) -> str:
-    """The text of a UTF-8 file, plain or gzip, without its byte order mark.
+    """Read the text of a UTF-8 file, plain or gzip, without its byte order mark.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def read_text(path: PathLike) -> str:
 
 
 def sniff_delimiter(text: str) -> str:
-    r"""The delimiter of a table: `,`, tab, `;`, `|` or `::`.
+    r"""Find the delimiter of a table: `,`, tab, `;`, `|` or `::`.
 
     For each candidate the first 50 lines are counted, quoted cells left out; the one that cuts
     the most lines into equally many cells wins, ties go by the order of `DELIMITERS`. A text of a
@@ -194,7 +194,7 @@ def _reader(text: str, delimiter: str) -> Any:  # the csv reader's class has no 
 
 
 def numbered_rows(text: str, delimiter: str, source: PathLike) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a delimited text with the line (from 1) each starts on; blank lines left out."""
+    """Yield the rows with the line (from 1) that each starts on; blank lines are left out."""
     reader = _reader(text, delimiter)
     line, empty = 1, True
     try:
@@ -214,7 +214,7 @@ def numbered_rows(text: str, delimiter: str, source: PathLike) -> Iterator[tuple
 def column_blocks(
     text: str, delimiter: str, source: PathLike, *, skip: int = 0
 ) -> Iterator[list[tuple[str, ...]]]:
-    """The columns of a delimited text in blocks of rows, for long files; `skip` leading rows.
+    """Yield the columns in blocks of rows, for long files, after `skip` leading rows.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def column_blocks(
 def ragged(
     source: PathLike, line: int, cells: int, first_line: int, expected: int
 ) -> FileFormatError:
-    """The error for a row of another length than the first."""
+    """Build the error for a row of another length than the first."""
     return FileFormatError(
         f"cannot read '{source}': line {line} has {cells} cells, line {first_line} has "
         f"{expected}. Every line needs equally many; quote cells that contain the delimiter."
@@ -254,7 +254,7 @@ def ragged(
 
 
 def read_parquet(path: PathLike) -> Any:
-    """A Parquet file as a pyarrow Table; pyarrow comes with the extra `nonneg[parquet]`."""
+    """Read a Parquet file as a pyarrow Table; pyarrow comes with the extra `nonneg[parquet]`."""
     try:
         parquet = importlib.import_module("pyarrow.parquet")
         arrow = importlib.import_module("pyarrow")
@@ -274,7 +274,7 @@ def read_parquet(path: PathLike) -> Any:
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike, *, force: bool = False) -> Iterator[BinaryIO]:
-    """A binary stream that becomes the file at `path` when the block ends without an error.
+    """Open a binary stream that becomes the file at `path` once the block ends without error.
 
     The bytes go to a temporary file in the same folder, are forced to disk, and the file is then
     renamed; after an error the temporary file is removed and an older file at `path` is as it

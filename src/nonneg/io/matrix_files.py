@@ -35,7 +35,7 @@ def _float_type(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
 
 
 def _numbers(values: NDArray[Any], source: str) -> NDArray[np.float64] | NDArray[np.float32]:
-    """A two-dimensional array of numbers as float32 if it is that or half as long, else float64."""
+    """Return a matrix as float32 if it holds floats of up to 32 bits, else as float64."""
     if values.dtype.kind not in "biuf":
         raise FileFormatError(
             f"cannot read '{source}': it holds {values.dtype}, not numbers. Save real numbers."
@@ -62,7 +62,7 @@ def _damaged(source: str, kind: str, error: Exception) -> FileFormatError:
 
 
 def _load_npy(data: bytes, source: str) -> NDArray[Any]:
-    """The array in the bytes of an npy file, its size checked against its header first."""
+    """Read the array in the bytes of an npy file, its size checked against its header first."""
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
@@ -88,12 +88,12 @@ def _load_npy(data: bytes, source: str) -> NDArray[Any]:
 
 
 def read_npy(source: str) -> Content:
-    """The array of an npy file."""
+    """Read the array of an npy file."""
     return Content(_numbers(_load_npy(read_bytes(source), source), source))
 
 
 def read_npz(source: str) -> Content:
-    """The sparse matrix or the only array of an npz file, with `row_names`, `column_names`."""
+    """Read the sparse matrix or the only array of an npz file, with `row_names`, `column_names`."""
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(source))) as archive:
             arrays = {
@@ -126,7 +126,7 @@ def _names(values: NDArray[Any] | None, key: str, source: str) -> tuple[str, ...
 
 
 def _sparse(arrays: dict[str, NDArray[Any]], source: str) -> scipy.sparse.csr_array[Any]:
-    """The matrix that `scipy.sparse.save_npz` wrote; indices are checked before they are used."""
+    """Build what `scipy.sparse.save_npz` wrote; indices are checked before they are used."""
     try:
         kind = arrays["format"].item()
         kind = kind.decode("ascii") if isinstance(kind, bytes) else str(kind)
@@ -150,12 +150,11 @@ def _sparse(arrays: dict[str, NDArray[Any]], source: str) -> scipy.sparse.csr_ar
 
 
 def read_mtx(source: str) -> Content:
-    """A Matrix Market file: "array" gives a dense, "coordinate" a sparse matrix."""
+    """Read a Matrix Market file: "array" gives a dense, "coordinate" a sparse matrix."""
+    data = read_bytes(source)
     try:
-        matrix = scipy.io.mmread(io.BytesIO(read_bytes(source)))
+        matrix = scipy.io.mmread(io.BytesIO(data))
     except (ValueError, OverflowError, TypeError, EOFError) as error:
-        if isinstance(error, FileFormatError):
-            raise
         raise _damaged(source, "Matrix Market", error) from None
     if isinstance(matrix, np.ndarray):
         return Content(_numbers(matrix, source))
@@ -170,7 +169,7 @@ def read_mtx(source: str) -> Content:
 
 
 def read_parquet_table(source: str, layout: str, duplicates: Duplicates) -> Content:
-    """A Parquet file as a matrix: wide with names, or long."""
+    """Read a Parquet file as a matrix: wide with names, or long."""
     frame = read_parquet(source)
     names = [str(name) for name in frame.column_names]
     columns = [column.to_numpy() for column in frame.columns]
@@ -200,7 +199,7 @@ def read_parquet_table(source: str, layout: str, duplicates: Duplicates) -> Cont
 
 
 def _parquet_column(values: NDArray[Any], name: str, source: str) -> NDArray[Any]:
-    """One column as float32 or float64; nulls, which pyarrow gives as None or NaN, as NaN."""
+    """Return one column as floats; nulls, which pyarrow gives as None or NaN, as NaN."""
     if values.dtype.kind == "O":
         bad = [v for v in values if not isinstance(v, (bool, int, float, type(None)))]
         if bad:

@@ -226,7 +226,7 @@ def _json(text: str, source: str, what: str) -> Any:
 
 
 def _header(data: bytes, source: str) -> tuple[dict[str, Any], int]:
-    """The header and where the arrays begin; its length is checked before it is believed."""
+    """Return the header and where the arrays begin; its length is checked before it is believed."""
     no_model = "Load a file that `save` wrote."
     if len(data) < 10:
         _fail(source, f"{len(data)} bytes are no model file", no_model)
@@ -239,9 +239,7 @@ def _header(data: bytes, source: str) -> tuple[dict[str, Any], int]:
         text = data[8:size].decode("utf-8")
     except UnicodeDecodeError:
         _fail(source, "its header is not UTF-8")
-    header = _json(text, source, "its header's contents")
-    if not isinstance(header, dict):
-        _fail(source, "its header is not an object")
+    header: dict[str, Any] = _json(text, source, "its header's contents")  # it begins with {
     return header, size
 
 
@@ -304,7 +302,7 @@ def _arrays(
 
 
 def _bytes_of(name: str, entry: object, source: str) -> int:
-    """How many bytes one array's entry in the header claims, which must fit its shape."""
+    """Return how many bytes one array's entry in the header claims, which must fit its shape."""
     if not _NAME.fullmatch(name) or not isinstance(entry, dict):
         _fail(source, f"its header has a strange entry {name[:40]!r}")
     dtype = entry.get("dtype")
@@ -320,7 +318,7 @@ def _bytes_of(name: str, entry: object, source: str) -> int:
 
 
 def _counts(values: object) -> list[int] | None:
-    """A list of counts that fit 63 bits, or None."""
+    """Return a list of counts that fit 63 bits, or None."""
     if isinstance(values, list) and all(type(v) is int and 0 <= v < 2**63 for v in values):
         return values
     return None

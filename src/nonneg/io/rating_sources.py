@@ -57,7 +57,7 @@ class Raw(NamedTuple):
 def _find_columns(
     names: Sequence[str], columns: Sequence[str | int] | None, name: str
 ) -> list[int]:
-    """The places (from 0) of user, item, rating and, if there is one, timestamp."""
+    """Find the places (from 0) of user, item, rating and, if there is one, timestamp."""
     asked: Sequence[object]
     if columns is not None:
         if len(columns) not in (3, 4):
@@ -96,7 +96,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _by_name_or_place(names: Sequence[str], column: str | int) -> int | None:
-    """Where a column is: a number is a place from 1; a text is a name, or else such a number."""
+    """Find a column: a number is a place from 1; a text is a name, or else such a number."""
     wanted = str(column).strip()
     if isinstance(column, str):
         if wanted in names:
@@ -110,6 +110,7 @@ def _by_name_or_place(names: Sequence[str], column: str | int) -> int | None:
 
 
 def from_text(path: PathLike, columns: Sequence[str | int] | None) -> Raw:
+    """Read the ratings in a text file."""
     text = read_text(path)
     delimiter = sniff_delimiter(text)
     lines = numbered_rows(text, delimiter, path)
@@ -161,7 +162,7 @@ def from_text(path: PathLike, columns: Sequence[str | int] | None) -> Raw:
 
 
 def _has_header(first: Sequence[str], columns: Sequence[str | int] | None) -> bool:
-    """A header has no numbers in it, or two of the names looked for."""
+    """Tell a header: it has no numbers in it, or two of the names looked for."""
     cells = [cell.strip().casefold() for cell in first]
     if not any(is_number(cell) and cell not in MISSING for cell in cells):
         return True
@@ -174,7 +175,7 @@ def _has_header(first: Sequence[str], columns: Sequence[str | int] | None) -> bo
 def _bad_line(
     text: str, delimiter: str, path: PathLike, places: Sequence[int], header: bool
 ) -> FileFormatError:
-    """The error for the first line that cannot be used; called once it is known to exist."""
+    """Build the error for the first line that cannot be used; there must be one."""
     user, item, rating = places[:3]
     lines = numbered_rows(text, delimiter, path)
     first_line, width = 1, 0
@@ -196,7 +197,7 @@ def _bad_line(
 
 
 def _rating_problem(cell: str) -> str:
-    """What is wrong with the rating in a cell and what to do; "" if nothing."""
+    """Say what is wrong with the rating in a cell and what to do; "" if nothing."""
     try:
         value = float(to_floats([cell])[0])
     except ValueError:
@@ -240,12 +241,18 @@ def from_frame(
     name: str,
     error: Callable[[str], InputError],
 ) -> Raw:
+    """Read the ratings in a table that narwhals knows; `error` is what bad cells raise."""
     try:
         frame = nw.from_native(source)
         table = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     except TypeError:
         raise InputError(
             f"cannot read ratings from {name}: give a path or a pandas, polars or pyarrow table."
+        ) from None
+    except ValueError as why:  # narwhals: two columns have one name
+        raise InputError(
+            f"cannot read ratings from {name}: {' '.join(str(why).split())}. "
+            "Rename or drop columns."
         ) from None
     names = [str(column) for column in table.columns]
     places = _find_columns(names, columns, name)
@@ -272,8 +279,8 @@ def _frame_codes(
             f"{name}: column {column!r} holds lists, not ids. Give names or numbers."
         ) from None
     # Floats of polars may be NaN without being null.
-    if any(empty) or any(one == "" or one != one for one in coder.names):  # noqa: PLR0124
-        row = next(i for i, v in enumerate(listed) if empty[i] or v == "" or v != v)  # noqa: PLR0124
+    if any(empty) or any(one == "" or one != one for one in coder.names):
+        row = next(i for i, v in enumerate(listed) if empty[i] or v == "" or v != v)
         raise error(f"{name}: row {row + 1}, column {column!r}: the id is empty. Give it.")
     ids = coder.names
     if all(type(value) is int for value in ids):

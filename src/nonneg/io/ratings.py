@@ -78,7 +78,7 @@ class Ratings:
         )
 
     def user_code(self, user: Hashable) -> int:
-        """The code of a user, given the id or its `str`.
+        """Return the code of a user, given the id or its `str`.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Ratings:
         return _code("user", user, self._user_index, "item", self._item_index)
 
     def item_code(self, item: Hashable) -> int:
-        """The code of an item, given the id or its `str`.
+        """Return the code of an item, given the id or its `str`.
 
         Raises
         ------

@@ -59,7 +59,7 @@ class Table:
 def read_table(
     path: PathLike, *, layout: Layout = "auto", duplicates: Duplicates = "last"
 ) -> Table:
-    """Read a matrix with its names from a file; the suffix says how.
+    r"""Read a matrix with its names from a file; the suffix says how.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def read_table(
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "scores.csv")
-    ...     _ = path.write_text("name,Heat,Alien\\nAnn,5,\\nBob,1,4\\n")
+    ...     _ = path.write_text("name,Heat,Alien\nAnn,5,\nBob,1,4\n")
     ...     table = read_table(path)
     >>> table.column_names, table.row_names
     (('Heat', 'Alien'), ('Ann', 'Bob'))
@@ -138,7 +138,7 @@ def read_table(
 
 
 def _checked(content: Content, source: str) -> Table:
-    """No empty matrix, no infinite value; duplicate names noted."""
+    """Refuse an empty matrix and infinite values; note duplicate names."""
     values = content.values
     if 0 in values.shape:
         raise FileFormatError(
@@ -155,7 +155,13 @@ def _checked(content: Content, source: str) -> Table:
             f"cannot read '{source}': {where} is infinite. Correct it, or use NaN if unknown."
         )
     notes = list(content.notes)
-    for side, names in (("row", content.row_names), ("column", content.column_names)):
+    sides = (("row", content.row_names), ("column", content.column_names))
+    for (side, names), size in zip(sides, values.shape, strict=True):
+        if names is not None and len(names) != size:  # only npz keeps them apart
+            raise FileFormatError(
+                f"cannot read '{source}': {len(names)} {side} names for {size} {side}s. "
+                "Save it again with as many."
+            )
         count, first = first_twice(names or ())
         if count:
             notes.append(f"{count} {side} names repeat an earlier one, the first is {first!r}")
@@ -256,7 +262,7 @@ def _name_list(names: Sequence[str] | None, side: str, matrix: Any) -> list[str]
 def _npz_arrays(
     matrix: Any, row_names: list[str] | None, column_names: list[str] | None
 ) -> dict[str, Any]:
-    """The arrays of `scipy.sparse.save_npz`, or the matrix as X; with the names."""
+    """Return the arrays of `scipy.sparse.save_npz`, or the matrix as X; with the names."""
     arrays: dict[str, Any] = {"X": matrix}
     if isinstance(matrix, scipy.sparse.csr_array):
         arrays = {"format": b"csr", "shape": matrix.shape, "_is_array": True, "data": matrix.data}
@@ -273,7 +279,7 @@ _PLAIN = re.compile(r"[^\s,;|:\"]+(?: [^\s,;|:\"]+)*")
 
 
 def _quoted(name: str) -> str:
-    """A name as a cell; in quotes if any delimiter, quote or white space could mislead a reader."""
+    """Write a name as a cell, in quotes if its delimiters or spaces could mislead a reader."""
     if _PLAIN.fullmatch(name):
         return name
     return '"' + name.replace('"', '""') + '"'
@@ -337,7 +343,7 @@ def _wide(
 
 
 def _cells(values: NDArray[Any]) -> list[str]:
-    """Numbers as the shortest text that reads back as the same number of their type."""
+    """Write numbers as the shortest text that reads back as the same number of their type."""
     if values.dtype == np.float64 or values.dtype.kind in "iu":
         cells = [repr(number) for number in values.tolist()]
     elif values.dtype.kind == "b":

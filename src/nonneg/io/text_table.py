@@ -89,7 +89,7 @@ def _counts_up(cells: Sequence[str]) -> bool:
 
 
 def read_text_table(source: str, layout: str, duplicates: Duplicates) -> Content:
-    """The matrix in a text file; `layout` is "auto", "wide" or "long"."""
+    """Read the matrix in a text file; `layout` is "auto", "wide" or "long"."""
     text = read_text(source)
     delimiter = sniff_delimiter(text)
     first = next(numbered_rows(text, delimiter, source))[1]
@@ -132,7 +132,7 @@ def _bad_triplet(
 def long_content(
     coded: Sequence[NDArray[Any]], coders: tuple[Coder, Coder], policy: Duplicates, source: str
 ) -> Content:
-    """Triplets as a matrix: `coded` are row codes, column codes and values, n of each."""
+    """Build a matrix of triplets: `coded` are row codes, column codes and values, n of each."""
     rows, columns, values = coded
     kept, merged, n_merged = merge_duplicates(rows, columns, values, policy)
     names = [tuple(map(str, coder.names)) for coder in coders]
@@ -197,7 +197,7 @@ def _read_wide(lines: Iterator[tuple[int, list[str]]], source: str) -> Content:
 
 
 def _numbers(cells: Sequence[str], line: int, column: int, source: str) -> NDArray[np.float64]:
-    """One line's cells as numbers, the first of them in `column`."""
+    """Read one line's cells as numbers, the first of them in `column`."""
     try:
         values = to_floats(cells)
     except ValueError:
@@ -212,7 +212,7 @@ def _numbers(cells: Sequence[str], line: int, column: int, source: str) -> NDArr
 
 
 def _column(cells: list[str], lines: list[int], source: str) -> NDArray[np.float64]:
-    """The first column of a file without row names as numbers."""
+    """Read the first column of a file without row names as numbers."""
     try:
         return to_floats(cells)
     except ValueError:

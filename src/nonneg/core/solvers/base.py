@@ -54,6 +54,7 @@ class Solver(Protocol):
         *,
         exact: bool = False,
         cautious: bool = False,
+        measure: bool = True,
     ) -> HalfStep:
         """Improve `left` in place.
 
@@ -63,4 +64,6 @@ class Solver(Protocol):
             Go to the optimum of the half-problem instead of a few sweeps.
         cautious : bool
             Use only steps that are proven not to raise the objective.
+        measure : bool
+            Whether the loss is wanted.
         """

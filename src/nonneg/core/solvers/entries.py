@@ -48,6 +48,7 @@ class Coordinate:
         *,
         exact: bool = False,
         cautious: bool = False,
+        measure: bool = True,
     ) -> HalfStep:
         """Improve `left` by a few sweeps, or to its optimum."""
         robust = not isinstance(problem.loss, BetaLoss)
@@ -58,7 +59,7 @@ class Coordinate:
             sweeps = Sweeps(200, 1e-6)
         step = HalfStep(None, 0.0)
         for _ in range(passes):
-            step = _entry_step(problem, left, right, "descend", sweeps, cautious)
+            step = _entry_step(problem, left, right, "descend", sweeps, cautious, measure)
             if step.residual <= 1e-14 * problem.size:
                 break
         return step
@@ -88,11 +89,12 @@ class Multiplicative:
         *,
         exact: bool = False,
         cautious: bool = False,
+        measure: bool = True,
     ) -> HalfStep:
         """Improve `left` by one update, or by many."""
         del cautious  # every update is a majorise-minimise step
         return _entry_step(
-            problem, left, right, "multiply", Sweeps(300 if exact else 1), False
+            problem, left, right, "multiply", Sweeps(300 if exact else 1), False, measure
         )
 
 
@@ -103,6 +105,7 @@ def _entry_step(
     update: Literal["descend", "multiply"],
     sweeps: Sweeps,
     cautious: bool,
+    measure: bool,
 ) -> HalfStep:
     loss, data = problem.loss, problem.data
     column_weights = None
@@ -121,6 +124,8 @@ def _entry_step(
         sweeps=sweeps,
         column_weights=column_weights,
         cautious=cautious,
+        measure=measure,
     )
     left.gram = None
-    return HalfStep(None if column_weights is not None else result.loss, result.residual)
+    known = measure and column_weights is None
+    return HalfStep(result.loss if known else None, result.residual)

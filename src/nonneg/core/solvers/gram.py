@@ -48,9 +48,10 @@ class Hals:
         *,
         exact: bool = False,
         cautious: bool = False,
+        measure: bool = True,
     ) -> HalfStep:
         """Improve `left` by a few sweeps, or to its optimum."""
-        del cautious  # every step is a descent step
+        del cautious, measure  # every step is a descent step, and the loss comes for free
         if exact and not problem.left.bounded:
             return Pivoting().half_step(problem, left, right)
         sweeps = _EXACT if exact else self._sweeps(problem, left)
@@ -92,9 +93,10 @@ class Pivoting:
         *,
         exact: bool = False,
         cautious: bool = False,
+        measure: bool = True,
     ) -> HalfStep:
         """Move `left` to the optimum."""
-        del exact, cautious
+        del exact, cautious, measure
         result = problem.data.gram_step(
             right.values, right.gram, left.values, problem.left.terms(), Sweeps(), exact=True
         )

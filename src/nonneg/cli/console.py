@@ -1,0 +1,214 @@
+"""The one place of the command line that knows of terminals: printing, progress, errors.
+
+Answers go to stdout, everything else to stderr. Text that comes from data is never taken for
+markup, nothing is wider than the terminal (80 columns where there is none), and colours appear
+only on terminals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nonneg.errors import NonnegError, OutputExistsError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress
+
+    from nonneg.core.alternate import Step
+
+__all__ = ["AsJson", "Commands", "Force", "Work", "answer", "check_output", "note", "wrote"]
+
+# Options that several commands share.
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_PROGRESS_AFTER = 1.0  # seconds
+_WIDEST = 100
+
+
+class Commands(TyperGroup):
+    """The group of commands; what a command raises becomes one message and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            with _warnings_as_notes():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say("interrupted: nothing was written")
+            raise typer.Exit(_INTERRUPTED) from None
+        except NonnegError as error:
+            _say(f"error: {error}")
+        except MemoryError:
+            _say("error: the memory of this machine is used up · take less data or fewer components")
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of a pipe has seen enough
+                raise
+            where = f"'{error.filename}': " if error.filename else ""
+            _say(f"error: {where}{error.strerror or error} · check the path and its rights")
+        raise typer.Exit(2)
+
+
+def answer(facts: dict[str, Any], as_json: bool, draw: Callable[[], Iterator[Any]]) -> None:
+    """Print the facts as JSON, or what `draw` makes of them."""
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    console = _console()
+    for part in draw():
+        console.print(part)
+
+
+def note(text: str) -> None:
+    """Say something on stderr that the answer does not depend on."""
+    _say(f"note: {text}")
+
+
+def wrote(path: Path, as_json: bool) -> None:
+    """Name the file that a command wrote: its last line."""
+    typer.echo(f"Wrote {path}", err=as_json)
+
+
+def check_output(path: Path | None, force: bool) -> None:
+    """Raise now, not after the work, if `path` will not be writable."""
+    from nonneg.io.files import atomic_write
+
+    if path is None:
+        return
+    try:
+        with contextlib.suppress(_Untouched), atomic_write(path, force=force):
+            raise _Untouched  # the file stays as it is, and the temporary one is removed
+    except OutputExistsError:
+        raise OutputExistsError(
+            f"cannot write '{path}': it exists already · choose another name, or add --force to "
+            "replace it"
+        ) from None
+
+
+class _Untouched(Exception):
+    pass
+
+
+class Work:
+    """A progress bar on stderr for what takes longer than about a second.
+
+    Use as a context manager, name each phase, and pass `step` to `factorize` as its callback.
+    Where stderr is no terminal nothing is ever shown.
+
+    Parameters
+    ----------
+    max_iter : int
+        Iterations that one run may take.
+    max_seconds : float, optional
+        Seconds that all runs may take.
+    """
+
+    def __init__(self, max_iter: int = 1, max_seconds: float | None = None) -> None:
+        self._max_iter = max_iter
+        self._max_seconds = max_seconds
+        self._text, self._done, self._run, self._last = "", 0.0, 1, 0
+        self._bar: Progress | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(_PROGRESS_AFTER, self._appear)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Work:
+        if sys.stderr.isatty():
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+
+    def phase(self, text: str) -> None:
+        """Say what is being done now."""
+        self._text, self._done = text, 0.0
+        self._update()
+
+    def step(self, step: Step) -> None:
+        """Show an iteration; a callback of `factorize`."""
+        if step.n_iter <= self._last:
+            self._run += 1
+        self._last = step.n_iter
+        share = step.n_iter / self._max_iter
+        if self._max_seconds:
+            share = max(share, step.seconds / self._max_seconds)
+        run = f"run {self._run}, " if self._run > 1 else ""
+        self._text = f"{run}iteration {step.n_iter}, objective {step.objective:.6g}"
+        self._done = min(share, 1.0)
+        self._update()
+
+    def _appear(self) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            console=_console(stderr=True),
+            transient=True,
+        )
+        with self._lock:
+            bar.add_task("", total=None)
+            bar.start()
+            self._bar = bar
+        self._update()
+
+    def _update(self) -> None:
+        bar = self._bar
+        if bar is not None:
+            known = self._done > 0
+            bar.update(
+                bar.task_ids[0],
+                description=self._text,
+                total=1.0 if known else None,
+                completed=self._done,
+            )
+
+
+@contextlib.contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Show what the library warns of as short notes, without the place in the source."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        note(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _say(text: str) -> None:
+    from rich.text import Text
+
+    console = _console(stderr=True)
+    # A log gets one line a message; a person gets words that are not cut at the margin.
+    console.print(Text(text), soft_wrap=not console.is_terminal)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if console.width > _WIDEST:
+        console.width = _WIDEST
+    return console

@@ -1,0 +1,551 @@
+"""`NMF`: nonnegative matrix factorization under scikit-learn's contract.
+
+There is no mathematics here: frames and arrays become a matrix with names, `core.factorize`
+does the work, and its result becomes the attributes that scikit-learn's users expect.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal, NamedTuple, Self, cast
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from nonneg.core.alternate import Callback, Status, Step
+from nonneg.core.factorize import Factorization, RandomState, factorize, solve_left
+from nonneg.core.intake import MatrixLike, is_nan, working_dtype
+from nonneg.core.kernels import FloatArray
+from nonneg.core.losses import Loss
+from nonneg.errors import InputError
+from nonneg.metrics import explained_share
+
+__all__ = ["NMF", "NamedMatrix", "as_named_matrix"]
+
+_DEFAULT_RANK = 10
+_UNSETTLED = (Status.MAX_ITER, Status.TIME_LIMIT, Status.INTERRUPTED)
+# With verbose=1, iterations between two lines.
+_LINE_EVERY = 10
+# Column types that float32 holds exactly; all others become float64 (see `core/intake.py`).
+_SMALL = {"Boolean", "Int8", "Int16", "UInt8", "UInt16", "Float16", "Float32"}
+
+
+class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # type: ignore[misc]
+    """Nonnegative matrix factorization: X ≈ W H with W, H ≥ 0.
+
+    Each row of H (`components_`) is a part, each row of W says how much of every part a sample
+    holds. Parts only add, never cancel, which is why people can read them.
+
+    Parameters
+    ----------
+    n_components : int ≥ 1, optional
+        The rank k. Default None: min(10, n_samples, n_features), or the rank of W and H where a
+        start is given; 10 is only a beginning, the right rank depends on the data.
+    loss : {"frobenius", "kullback-leibler", "itakura-saito", "huber", "l1", "l21"} or float β
+        Default "frobenius". "kullback-leibler" suits counts; "huber", "l1" (cells) and "l21"
+        (samples) bear outliers.
+    solver : {"auto", "hals", "ccd", "anls-bpp", "mu"}
+        Default "auto": hals for frobenius with every entry observed, ccd for missing or weighted
+        entries, kullback-leibler and the robust losses, mu for every other β.
+    init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar", "given"}
+        Default "auto": given when `fit_transform` gets W or H; random where entries are missing
+        or the rank exceeds the smaller side of X; nndsvda otherwise.
+    missing_values : nan or 0, default nan
+        What marks a missing cell, as in `sklearn.impute.SimpleImputer`. nan: NaN cells, and the
+        nulls of a frame. 0: zeros of a dense X, absent entries of a sparse X. Missing cells
+        are left out of the loss; nothing is imputed.
+    alpha_W : float ≥ 0, default 0
+    alpha_H : float ≥ 0 or "same", default "same"
+        Strength of the penalties on W and on H, scaled as in `sklearn.decomposition.NMF`.
+    l1_ratio : float in [0, 1], default 0
+        Share of L1 (sparse parts) in the penalties; the rest is L2 (small values).
+    n_init : int ≥ 1, default 1
+        Runs from different starts; the one with the lowest objective is kept.
+    max_iter : int ≥ 1, default 500
+    max_seconds : float, optional
+        Wall-time limit of a fit. Default: none.
+    tol : float ≥ 0, default 1e-4
+        Smaller fits longer and closer. The unit of X makes no difference.
+    n_threads : int ≥ 1, optional
+        Default: all cores. The result has the same bits for any number.
+    random_state : int, Generator, RandomState or None, default None
+        Give an int to repeat a fit.
+    callback : callable(Step) -> bool or None, optional
+        Called after each iteration; a true value stops the fit.
+    verbose : int, default 0
+        1 prints a line every ten iterations, 2 every iteration.
+
+    Attributes
+    ----------
+    components_ : ndarray (n_components, n_features)
+        H, the parts.
+    n_components_ : int
+        The rank that was used.
+    n_iter_ : int
+    reconstruction_err_ : float
+        ‖X − WH‖_F over the observed entries for frobenius, √(2 · divergence) for the other
+        β-divergences, the loss itself for huber, l1 and l21.
+    status_ : Status
+        Why the iterations ended; ``status_.value`` is the advice.
+    history_ : tuple of Step
+        Objective, residual and seconds of each iteration.
+    factorization_ : Factorization
+        All of the above with the W of the fitted samples, and the names of rows and columns where
+        X was a frame that has them.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str (n_features,)
+        Only where X was a frame whose column names are all strings.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If iterations or time ran out, or Ctrl-C was pressed; the best factors so far are kept.
+
+    See Also
+    --------
+    nonneg.factorize : The same for arrays, with bounds and fixed entries.
+
+    References
+    ----------
+    Lee, D. D. & Seung, H. S. (1999). Learning the parts of objects by non-negative matrix
+    factorization. Nature 401, 788-791.
+
+    Examples
+    --------
+    Two parts explain this table, and its hole is filled by them:
+
+    >>> import numpy as np
+    >>> from nonneg import NMF
+    >>> X = np.array([[4.0, 2, 0], [2, 1, 0], [0, 0, 5], [np.nan, 1, 5]])
+    >>> model = NMF(2, tol=1e-8, random_state=0).fit(X)
+    >>> W = model.transform(X)
+    >>> model.inverse_transform(W).round(1)[3].tolist()
+    [2.0, 1.0, 5.0]
+    """
+
+    components_: FloatArray
+    n_components_: int
+    n_iter_: int
+    reconstruction_err_: float
+    status_: Status
+    history_: tuple[Step, ...]
+    factorization_: Factorization
+    n_features_in_: int
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        loss: str | float | Loss = "frobenius",
+        solver: str = "auto",
+        init: str = "auto",
+        missing_values: float = np.nan,
+        alpha_W: float = 0.0,
+        alpha_H: float | Literal["same"] = "same",
+        l1_ratio: float = 0.0,
+        n_init: int = 1,
+        max_iter: int = 500,
+        max_seconds: float | None = None,
+        tol: float = 1e-4,
+        n_threads: int | None = None,
+        random_state: RandomState = None,
+        callback: Callback | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.loss = loss
+        self.solver = solver
+        self.init = init
+        self.missing_values = missing_values
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.max_seconds = max_seconds
+        self.tol = tol
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.callback = callback
+        self.verbose = verbose
+
+    def fit(self, X: object, y: object = None, *, weights: object = None) -> Self:
+        """Find the parts of X.
+
+        Parameters
+        ----------
+        X : ndarray, scipy sparse, or pandas, polars or pyarrow frame, (n_samples, n_features)
+            Values ≥ 0, or missing. float32 is computed in float32; bool, 8- and 16-bit integers
+            and float16 become float32, all else float64.
+        y : ignored
+        weights : array, sparse or frame of the same shape, optional
+            Weight ≥ 0 of each cell in the loss; 0 is missing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            Data or parameters that cannot be used; the message says what to do.
+        TooLargeError
+            If the factors would not fit into memory.
+        """
+        self._fit(X, weights, None, None)
+        return self
+
+    def fit_transform(
+        self,
+        X: object,
+        y: object = None,
+        *,
+        weights: object = None,
+        W: NDArray[np.floating] | None = None,
+        H: NDArray[np.floating] | None = None,
+    ) -> FloatArray:
+        """Find the parts of X and return how much of each the samples hold.
+
+        Parameters
+        ----------
+        X, y, weights
+            As in `fit`.
+        W : array (n_samples, n_components), optional
+        H : array (n_components, n_features), optional
+            The start; with only one of them the other starts at random.
+
+        Returns
+        -------
+        ndarray (n_samples, n_components)
+            W, in the dtype of the fit; `set_output` applies.
+        """
+        self._fit(X, weights, W, H)
+        return self.factorization_.W
+
+    def transform(self, X: object, *, weights: object = None) -> FloatArray:
+        """Return how much of each part the samples of X hold.
+
+        W is solved to the optimum for the fitted parts, so rows that were fitted get (up to the
+        tolerance of that solution) what `fit_transform` returned.
+
+        Parameters
+        ----------
+        X : as in `fit`, (n_samples, n_features)
+            May have holes even where the fitted X had none.
+        weights : array, sparse or frame of the same shape, optional
+            As in `fit`; give the same weights to get the same W.
+
+        Returns
+        -------
+        ndarray (n_samples, n_components)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError, ValueError
+            If X cannot be used or has other features than the fitted X.
+        """
+        check_is_fitted(self)
+        return self._solve(self._checked(X, reset=False).values, _weights(weights))
+
+    def inverse_transform(self, W: object) -> FloatArray:
+        """Return W H: the table that the parts make of W, without holes.
+
+        Parameters
+        ----------
+        W : array or frame (n_samples, n_components)
+            As returned by `transform`.
+
+        Returns
+        -------
+        ndarray (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        left = as_named_matrix(W).values
+        if len(left.shape) != 2 or left.shape[1] != self.n_components_:
+            raise InputError(
+                f"W has shape {left.shape} · this model has {self.n_components_} components · pass "
+                "what transform returned"
+            )
+        return cast(FloatArray, np.asarray(left @ self.components_))
+
+    def score(self, X: object, y: object = None, *, weights: object = None) -> float:
+        """Return the share of X that the parts explain; higher is better and 1 is exact.
+
+        Parameters
+        ----------
+        X : as in `fit`, (n_samples, n_features)
+        y : ignored
+        weights : array, sparse or frame of the same shape, optional
+
+        Returns
+        -------
+        float
+            `nonneg.metrics.explained_share` of X and WH for the loss of this model, W being
+            ``transform(X)``: for frobenius the explained variance 1 − Σ(X − WH)² / ΣX².
+            Penalties do not count. Compare scores of one loss only.
+
+            Every entry scored was also used by `transform`, so the score rises with the rank:
+            to choose the rank, hold out entries instead.
+        """
+        check_is_fitted(self)
+        matrix = self._checked(X, reset=False).values
+        weight = _weights(weights)
+        return explained_share(
+            matrix,
+            self._solve(matrix, weight),
+            self.components_,
+            loss=self.loss,
+            missing_values=self.missing_values,
+            weights=weight,
+        )
+
+    def _fit(
+        self,
+        X: object,
+        weights: object,
+        W: NDArray[np.floating] | None,
+        H: NDArray[np.floating] | None,
+    ) -> None:
+        """Prepare, check, factorize, store."""
+        matrix = self._checked(X, reset=True)
+        rank = self.n_components
+        if rank is None and W is None and H is None:
+            rank = min(_DEFAULT_RANK, *matrix.values.shape)
+        found = factorize(
+            matrix.values,
+            rank,
+            loss=self.loss,
+            solver=self.solver,
+            init=self.init,
+            missing_values=self.missing_values,
+            weights=_weights(weights),
+            alpha_W=self.alpha_W,
+            alpha_H=self.alpha_H,
+            l1_ratio=self.l1_ratio,
+            W=W,
+            H=H,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            max_seconds=self.max_seconds,
+            tol=self.tol,
+            n_threads=self.n_threads,
+            random_state=self.random_state,
+            callback=_reporting(self.verbose, self.callback),
+        )
+        self.factorization_ = replace(
+            found, row_names=matrix.row_names, column_names=matrix.column_names
+        )
+        self.components_ = found.H
+        self.n_components_ = found.n_components
+        self.n_iter_ = found.n_iter
+        self.reconstruction_err_ = found.error
+        self.status_ = found.status
+        self.history_ = found.history
+        if self.verbose:
+            print(found)
+        if found.status in _UNSETTLED:
+            warnings.warn(found.status.value, ConvergenceWarning, stacklevel=3)
+
+    def _checked(self, X: object, *, reset: bool) -> NamedMatrix:
+        """Return X as a matrix, its features recorded (reset) or compared with the fitted ones."""
+        matrix = as_named_matrix(X)
+        # Frames go in as they are, for their names; arrays as they became, for their width.
+        validate_data(
+            self, X if _is_frame(X) else matrix.values, reset=reset, skip_check_array=True
+        )
+        return matrix
+
+    def _solve(self, X: MatrixLike, weights: MatrixLike | None) -> FloatArray:
+        # "auto" whatever the fit used: the half-problem has one optimum, and new rows may have
+        # holes where the fitted ones had none.
+        return solve_left(
+            X,
+            self.components_,
+            loss=self.loss,
+            missing_values=self.missing_values,
+            weights=weights,
+            alpha_W=self.alpha_W,
+            l1_ratio=self.l1_ratio,
+            n_threads=self.n_threads,
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return what scikit-learn may ask of this estimator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = is_nan(self.missing_values)
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class NamedMatrix(NamedTuple):
+    """A matrix, and the names of its columns and rows where what it came from had any."""
+
+    values: MatrixLike
+    column_names: tuple[str, ...] | None = None
+    row_names: tuple[str, ...] | None = None
+
+
+def as_named_matrix(X: object) -> NamedMatrix:
+    """Turn a frame, an array, a sparse matrix or nested lists into a matrix with names.
+
+    Parameters
+    ----------
+    X : pandas, polars or pyarrow frame, scipy sparse, or anything `numpy.asarray` takes
+        Nulls and masked cells become NaN. Types that `core/intake.py` knows are left to it; arrays
+        of Python objects become float64.
+
+    Returns
+    -------
+    NamedMatrix
+        Column names of a frame, and the index of a pandas frame, as str; None for plain numbering
+        (0, 1, 2, …).
+
+    Raises
+    ------
+    InputError
+        Columns that are not numeric (by name), column names that occur twice, or anything that has
+        not two dimensions.
+    """
+    if _is_frame(X):
+        return _from_frame(X)
+    if sp.issparse(X):
+        return NamedMatrix(X)
+    if isinstance(X, np.ma.MaskedArray):
+        array = X.astype(working_dtype(X.dtype)).filled(np.nan)
+    else:
+        array = np.asarray(X)
+    if array.ndim != 2:
+        raise InputError(
+            f"Expected 2D array, got {array.ndim}D array (a {type(X).__name__}) · X is n_samples × "
+            "n_features. Reshape your data: X.reshape(1, -1) for one sample, X.reshape(-1, 1) for "
+            "one feature"
+        )
+    return NamedMatrix(_from_objects(array) if array.dtype.kind == "O" else array)
+
+
+class _NotNumbers(InputError, TypeError):
+    """Objects that float() refuses: scikit-learn's users expect its TypeError."""
+
+
+def _from_objects(array: NDArray[np.object_]) -> NDArray[np.float64]:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise _NotNumbers(
+            f"X holds objects that are not numbers: {error} · only numbers can be factorized · "
+            "encode or drop them, and use nan for what is missing"
+        ) from None
+
+
+def _is_frame(X: object) -> bool:
+    return bool(nw.dependencies.is_into_dataframe(X))
+
+
+def _from_frame(X: object) -> NamedMatrix:
+    if nw.dependencies.is_pandas_dataframe(X):
+        names, rows = _names(X.columns), _names(X.index)
+        if len(X.columns) and all(str(dtype).startswith("Sparse") for dtype in X.dtypes):
+            return NamedMatrix(X.sparse.to_coo(), names, rows)
+        repeated = X.columns[X.columns.duplicated()].unique()
+        if len(repeated):
+            raise InputError(
+                f"X has columns of the same name: {_listed(repeated)} · features are told apart by "
+                "their names · rename them, or pass X.to_numpy()"
+            )
+        frame = nw.from_native(X, eager_only=True)
+    else:
+        frame = nw.from_native(X, eager_only=True, pass_through=False)
+        names, rows = tuple(frame.columns), None
+    return NamedMatrix(_numeric(frame), names, rows)
+
+
+def _numeric(frame: nw.DataFrame[object]) -> FloatArray:
+    """Return the columns side by side, nulls as NaN, in the narrowest dtype that holds them."""
+    columns, strange = [], []
+    for name in frame.columns:
+        values = _column(frame[name])
+        if values is None:
+            strange.append(f"{name} ({frame[name].dtype})")
+        else:
+            columns.append(values)
+    if strange:
+        raise InputError(
+            f"X has {len(strange)} column(s) that are not numeric: {_listed(strange)} · only numbers "
+            "can be factorized · drop or encode them, or make them the index"
+        )
+    dtype = np.result_type(np.float32, *columns)
+    out = np.empty(frame.shape, dtype=dtype)
+    for j, values in enumerate(columns):
+        out[:, j] = values
+    return cast(FloatArray, out)
+
+
+def _column(column: nw.Series[object]) -> FloatArray | None:
+    """Return its numbers, or None where it has others than numbers."""
+    kind = column.dtype
+    if column.null_count() == len(column):
+        return np.full(len(column), np.nan, dtype=np.float32)
+    if kind.is_numeric() or kind == nw.Boolean:
+        if column.null_count() and (kind == nw.Boolean or kind.is_decimal()):
+            column = column.cast(nw.Float64)  # as objects they would hold None
+        dtype = np.dtype(np.float32 if str(kind) in _SMALL else np.float64)
+        return cast(FloatArray, column.to_numpy().astype(dtype))
+    if kind == nw.Unknown:
+        values = column.to_numpy()
+        if values.dtype.kind in "biuf":
+            return cast(FloatArray, values.astype(working_dtype(values.dtype)))
+    return None
+
+
+def _names(labels: Iterable[object]) -> tuple[str, ...] | None:
+    """Return the labels as str, or None where they only count from 0."""
+    names = list(labels)
+    if all(isinstance(name, int) for name in names) and names == list(range(len(names))):
+        return None
+    return tuple(str(name) for name in names)
+
+
+def _listed(names: Iterable[object], most: int = 5) -> str:
+    shown = [str(name) for name in names]
+    rest = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _weights(weights: object) -> MatrixLike | None:
+    return None if weights is None else as_named_matrix(weights).values
+
+
+def _reporting(verbose: int, callback: Callback | None) -> Callback | None:
+    """Return a callback that prints a line every so often and then asks the user's."""
+    if not verbose:
+        return callback
+    every = 1 if verbose > 1 else _LINE_EVERY
+    seen = 0
+
+    def report(step: Step) -> bool | None:
+        nonlocal seen
+        if seen % every == 0:
+            print(
+                f"iteration {step.n_iter:4d}   objective {step.objective:.8g}   "
+                f"residual {step.residual:.2e}   {step.seconds:.2f} s"
+            )
+        seen += 1
+        return None if callback is None else callback(step)
+
+    return report

@@ -1,0 +1,26 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("nonneg", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("nonneg")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the checkout, for tests of what is not installed (docs, README)."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data(repository: Path) -> Path:
+    """Real data that may not be redistributed; tests that need them skip without."""
+    folder = repository.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data sets are not on this machine (see docs/reference/data.md)")
+    return folder
