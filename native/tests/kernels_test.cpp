@@ -18,12 +18,12 @@
 
 using namespace nonneg;
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
+#define CHECK(condition)                                                           \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
       std::fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-      std::exit(1);                                                               \
-    }                                                                             \
+      std::exit(1);                                                                \
+    }                                                                              \
   } while (false)
 #define CHECK_NEAR(a, b, tolerance) \
   CHECK(std::abs((a) - (b)) <= (tolerance) * (1 + std::abs(static_cast<double>(b))))
@@ -114,9 +114,8 @@ template <class T, class I>
 void objective_identity(int k) {
   Sample<T, I> s(300, 50, k);
   const auto X = s.view();
-  const StepStats stats =
-      gram_step_csr(X, s.chunks(), s.F.data(), s.G.data(), s.W.data(), k, unbounded(T()),
-                    SweepRule{2, 0}, 2);
+  const StepStats stats = gram_step_csr(X, s.chunks(), s.F.data(), s.G.data(), s.W.data(), k,
+                                        unbounded(T()), SweepRule{2, 0}, 2);
   double direct = 0, squares = 0, inner = 0;
   std::vector<double> row(static_cast<std::size_t>(s.cols));
   for (std::int64_t i = 0; i < s.rows; ++i) {
@@ -135,8 +134,8 @@ void objective_identity(int k) {
     for (int u = 0; u < k; ++u) CHECK(stats.gram[t * k + u] == stats.gram[u * k + t]);
   }
   // The entry form on full rows says the same.
-  const StepStats full = entry_step_csr(
-      X, s.chunks(), s.task(s.W.data(), Loss{}, Update::kMeasure, true), true, 2);
+  const StepStats full =
+      entry_step_csr(X, s.chunks(), s.task(s.W.data(), Loss{}, Update::kMeasure, true), true, 2);
   CHECK_NEAR(full.loss, direct, kTolerance<T>);
 }
 
@@ -155,15 +154,16 @@ void nonzeros_suffice(int k) {
   const Loss kl{LossKind::kBeta, 1, 0, 1, 1e-9};
   for (Update update : {Update::kDescend, Update::kMultiply, Update::kMeasure}) {
     auto a = s.W, b = s.W;
-    const auto few = entry_step_csr(s.view(), s.chunks(),
-                                    s.task(a.data(), kl, update, false, true), false, 2);
+    const auto few =
+        entry_step_csr(s.view(), s.chunks(), s.task(a.data(), kl, update, false, true), false, 2);
     const auto all =
         entry_step_csr(s.view(), s.chunks(), s.task(b.data(), kl, update, true), true, 2);
     // Empty rows become zero at once in the one form, in steps of 1 % in the other.
     if (update == Update::kMeasure) CHECK_NEAR(few.loss, all.loss, 10 * kTolerance<T>);
     for (std::int64_t i = 0; i < s.rows; ++i) {
       if (s.indptr[i] == s.indptr[i + 1] || i == 1) continue;
-      for (std::int64_t j = i * k; j < (i + 1) * k; ++j) CHECK_NEAR(a[j], b[j], 1e3 * kTolerance<T>);
+      for (std::int64_t j = i * k; j < (i + 1) * k; ++j)
+        CHECK_NEAR(a[j], b[j], 1e3 * kTolerance<T>);
     }
   }
 }
@@ -190,12 +190,18 @@ void same_bits_for_any_threads(int k) {
                                SweepRule{3, 1e-2}, n);
       case 2:
         return pivot_step_cross(cross.data(), s.rows, s.G.data(), W.data(), k, unbounded(T()), n);
-      case 3: return entries(Loss{}, Update::kDescend, false);
-      case 4: return entries(kl, Update::kDescend, false);
-      case 5: return entries(kl, Update::kDescend, true);
-      case 6: return entries(Loss{LossKind::kHuber, 2, 0.5, 1, 0}, Update::kDescend, false);
-      case 7: return entries(Loss{LossKind::kRowNorm, 2, 0.1, 1, 0}, Update::kDescend, false);
-      case 8: return entries(is, Update::kMultiply, false);
+      case 3:
+        return entries(Loss{}, Update::kDescend, false);
+      case 4:
+        return entries(kl, Update::kDescend, false);
+      case 5:
+        return entries(kl, Update::kDescend, true);
+      case 6:
+        return entries(Loss{LossKind::kHuber, 2, 0.5, 1, 0}, Update::kDescend, false);
+      case 7:
+        return entries(Loss{LossKind::kRowNorm, 2, 0.1, 1, 0}, Update::kDescend, false);
+      case 8:
+        return entries(is, Update::kMultiply, false);
       default: {
         const DenseView<T> dense{s.rows, k, k, cross.data()};
         auto task = s.task(W.data(), Loss{}, Update::kDescend, true);
@@ -244,8 +250,8 @@ void pivot_is_optimal() {
   pivot_step_cross(cross.data(), s.rows, s.G.data(), s.W.data(), k, terms, 2);
   double size = 0;
   for (double c : cross) size += c * c;
-  const StepStats rest = gram_step_cross(cross.data(), s.rows, s.G.data(), s.W.data(), k, terms,
-                                         SweepRule{1, 0}, 2);
+  const StepStats rest =
+      gram_step_cross(cross.data(), s.rows, s.G.data(), s.W.data(), k, terms, SweepRule{1, 0}, 2);
   CHECK(rest.residual <= 1e-20 * size);
 }
 
@@ -281,9 +287,17 @@ void corrupt_structures() {
   CHECK(problem({0, 2, 2, 3}, {0, 3, 1, 99}, 4) == nullptr);  // what lies beyond is never read
   CHECK(problem({0}, {}, 0, 0) == nullptr);
   CHECK(problem({0, 0, 0, 0}, {}, 0, 3, 0) == nullptr);
-  for (const auto& indptr : std::vector<std::vector<std::int64_t>>{
-           {}, {0}, {0, 2, 3}, {0, 2, 2, 3, 3}, {1, 2, 2, 3}, {-1, 2, 2, 3}, {0, 2, 1, 3},
-           {0, 2, 2, -3}, {0, 2, 2, 4}, {0, 2, 2, std::int64_t(1) << 62}}) {
+  for (const auto& indptr :
+       std::vector<std::vector<std::int64_t>>{{},
+                                              {0},
+                                              {0, 2, 3},
+                                              {0, 2, 2, 3, 3},
+                                              {1, 2, 2, 3},
+                                              {-1, 2, 2, 3},
+                                              {0, 2, 1, 3},
+                                              {0, 2, 2, -3},
+                                              {0, 2, 2, 4},
+                                              {0, 2, 2, std::int64_t(1) << 62}}) {
     CHECK(problem(indptr, {0, 3, 1}, 3) != nullptr);
   }
   CHECK(problem({0, 2, 2, 3}, {0, 4, 1}, 3) != nullptr);
@@ -352,7 +366,7 @@ void pool_serves_several_callers() {
   CHECK(count == 4 * 50 * 20);
 }
 
-void pool_survives_fork() {
+[[maybe_unused]] void pool_survives_fork() {
   const auto total = [] {
     std::atomic<int> count{0};
     Pool::instance().run(100, 4, [&](std::size_t, std::size_t) { ++count; });

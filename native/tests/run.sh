@@ -5,7 +5,6 @@ cd "$(dirname "$0")"
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 flags="-std=c++20 -g -O1 -Wall -Wextra -pthread -DNONNEG_NO_CLONES -I../include"
-export ASAN_OPTIONS=detect_leaks=0  # the pool outlives main on purpose
 
 for sanitizer in "address,undefined -fno-sanitize-recover=all" thread; do
   echo "== -fsanitize=$sanitizer"

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from nonneg.core.losses import HuberLoss
     from nonneg.errors import NonnegError
     from nonneg.estimators import NMF
+    from nonneg.metrics import (
+        ComponentMatch,
+        explained_variance,
+        hoyer_sparseness,
+        match_components,
+        relative_error,
+    )
+    from nonneg.models import load, save
 
 # Each public name, in the order of the reference, and the module that has it.
 _WHERE = {
@@ -20,6 +28,13 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "relative_error": "nonneg.metrics",
+    "explained_variance": "nonneg.metrics",
+    "hoyer_sparseness": "nonneg.metrics",
+    "match_components": "nonneg.metrics",
+    "ComponentMatch": "nonneg.metrics",
+    "save": "nonneg.models",
+    "load": "nonneg.models",
     "NonnegError": "nonneg.errors",
 }
 

@@ -7,13 +7,10 @@ does the work, and its result becomes the attributes that scikit-learn's users e
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal, NamedTuple, Self, cast
+from typing import Any, Literal, Self, cast
 
-import narwhals.stable.v1 as nw
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -22,20 +19,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nonneg.core.alternate import Callback, Status, Step
 from nonneg.core.factorize import Factorization, RandomState, factorize, solve_left
-from nonneg.core.intake import MatrixLike, is_nan, working_dtype
+from nonneg.core.intake import MatrixLike, is_nan
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import Loss
 from nonneg.errors import InputError
+from nonneg.frames import NamedMatrix, as_named_matrix, is_frame
 from nonneg.metrics import explained_share
 
-__all__ = ["NMF", "NamedMatrix", "as_named_matrix"]
+__all__ = ["NMF"]
 
 _DEFAULT_RANK = 10
 _UNSETTLED = (Status.MAX_ITER, Status.TIME_LIMIT, Status.INTERRUPTED)
 # With verbose=1, iterations between two lines.
 _LINE_EVERY = 10
-# Column types that float32 holds exactly; all others become float64 (see `core/intake.py`).
-_SMALL = {"Boolean", "Int8", "Int16", "UInt8", "UInt16", "Float16", "Float32"}
 
 
 class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # type: ignore[misc]
@@ -255,7 +251,8 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
             If X cannot be used or has other features than the fitted X.
         """
         check_is_fitted(self)
-        return self._solve(self._checked(X, reset=False).values, _weights(weights))
+        matrix = self._checked(X, reset=False)
+        return self._solve(matrix.values, _weights(weights, matrix))
 
     def inverse_transform(self, W: object) -> FloatArray:
         """Return W H: the table that the parts make of W, without holes.
@@ -270,13 +267,13 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
         ndarray (n_samples, n_features)
         """
         check_is_fitted(self)
-        left = as_named_matrix(W).values
-        if len(left.shape) != 2 or left.shape[1] != self.n_components_:
+        matrix = as_named_matrix(W, "W")
+        if matrix.shape[1] != self.n_components_:
             raise InputError(
-                f"W has shape {left.shape} · this model has {self.n_components_} components · pass "
-                "what transform returned"
+                f"W has shape {matrix.shape} · this model has {self.n_components_} components · "
+                "pass what transform returned"
             )
-        return cast(FloatArray, np.asarray(left @ self.components_))
+        return cast(FloatArray, cast("NDArray[Any]", matrix.values) @ self.components_)
 
     def score(self, X: object, y: object = None, *, weights: object = None) -> float:
         """Return the share of X that the parts explain; higher is better and 1 is exact.
@@ -298,11 +295,11 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
             to choose the rank, hold out entries instead.
         """
         check_is_fitted(self)
-        matrix = self._checked(X, reset=False).values
-        weight = _weights(weights)
+        matrix = self._checked(X, reset=False)
+        weight = _weights(weights, matrix)
         return explained_share(
-            matrix,
-            self._solve(matrix, weight),
+            matrix.values,
+            self._solve(matrix.values, weight),
             self.components_,
             loss=self.loss,
             missing_values=self.missing_values,
@@ -320,7 +317,7 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
         matrix = self._checked(X, reset=True)
         rank = self.n_components
         if rank is None and W is None and H is None:
-            rank = min(_DEFAULT_RANK, *matrix.values.shape)
+            rank = min(_DEFAULT_RANK, *matrix.shape)
         found = factorize(
             matrix.values,
             rank,
@@ -328,7 +325,7 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
             solver=self.solver,
             init=self.init,
             missing_values=self.missing_values,
-            weights=_weights(weights),
+            weights=_weights(weights, matrix),
             alpha_W=self.alpha_W,
             alpha_H=self.alpha_H,
             l1_ratio=self.l1_ratio,
@@ -360,9 +357,7 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
         """Return X as a matrix, its features recorded (reset) or compared with the fitted ones."""
         matrix = as_named_matrix(X)
         # Frames go in as they are, for their names; arrays as they became, for their width.
-        validate_data(
-            self, X if _is_frame(X) else matrix.values, reset=reset, skip_check_array=True
-        )
+        validate_data(self, X if is_frame(X) else matrix.values, reset=reset, skip_check_array=True)
         return matrix
 
     def _solve(self, X: MatrixLike, weights: MatrixLike | None) -> FloatArray:
@@ -393,148 +388,28 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
         return tags
 
 
-class NamedMatrix(NamedTuple):
-    """A matrix, and the names of its columns and rows where what it came from had any."""
-
-    values: MatrixLike
-    column_names: tuple[str, ...] | None = None
-    row_names: tuple[str, ...] | None = None
-
-
-def as_named_matrix(X: object) -> NamedMatrix:
-    """Turn a frame, an array, a sparse matrix or nested lists into a matrix with names.
-
-    Parameters
-    ----------
-    X : pandas, polars or pyarrow frame, scipy sparse, or anything `numpy.asarray` takes
-        Nulls and masked cells become NaN. Types that `core/intake.py` knows are left to it; arrays
-        of Python objects become float64.
-
-    Returns
-    -------
-    NamedMatrix
-        Column names of a frame, and the index of a pandas frame, as str; None for plain numbering
-        (0, 1, 2, …).
-
-    Raises
-    ------
-    InputError
-        Columns that are not numeric (by name), column names that occur twice, or anything that has
-        not two dimensions.
-    """
-    if _is_frame(X):
-        return _from_frame(X)
-    if sp.issparse(X):
-        return NamedMatrix(X)
-    if isinstance(X, np.ma.MaskedArray):
-        array = X.astype(working_dtype(X.dtype)).filled(np.nan)
-    else:
-        array = np.asarray(X)
-    if array.ndim != 2:
-        raise InputError(
-            f"Expected 2D array, got {array.ndim}D array (a {type(X).__name__}) · X is n_samples × "
-            "n_features. Reshape your data: X.reshape(1, -1) for one sample, X.reshape(-1, 1) for "
-            "one feature"
-        )
-    return NamedMatrix(_from_objects(array) if array.dtype.kind == "O" else array)
-
-
-class _NotNumbers(InputError, TypeError):
-    """Objects that float() refuses: scikit-learn's users expect its TypeError."""
-
-
-def _from_objects(array: NDArray[np.object_]) -> NDArray[np.float64]:
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise _NotNumbers(
-            f"X holds objects that are not numbers: {error} · only numbers can be factorized · "
-            "encode or drop them, and use nan for what is missing"
-        ) from None
-
-
-def _is_frame(X: object) -> bool:
-    return bool(nw.dependencies.is_into_dataframe(X))
-
-
-def _from_frame(X: object) -> NamedMatrix:
-    if nw.dependencies.is_pandas_dataframe(X):
-        names, rows = _names(X.columns), _names(X.index)
-        if len(X.columns) and all(str(dtype).startswith("Sparse") for dtype in X.dtypes):
-            return NamedMatrix(X.sparse.to_coo(), names, rows)
-        repeated = X.columns[X.columns.duplicated()].unique()
-        if len(repeated):
-            raise InputError(
-                f"X has columns of the same name: {_listed(repeated)} · features are told apart by "
-                "their names · rename them, or pass X.to_numpy()"
-            )
-        frame = nw.from_native(X, eager_only=True)
-    else:
-        frame = nw.from_native(X, eager_only=True, pass_through=False)
-        names, rows = tuple(frame.columns), None
-    return NamedMatrix(_numeric(frame), names, rows)
-
-
-def _numeric(frame: nw.DataFrame[object]) -> FloatArray:
-    """Return the columns side by side, nulls as NaN, in the narrowest dtype that holds them."""
-    columns, strange = [], []
-    for name in frame.columns:
-        values = _column(frame[name])
-        if values is None:
-            strange.append(f"{name} ({frame[name].dtype})")
-        else:
-            columns.append(values)
-    if strange:
-        raise InputError(
-            f"X has {len(strange)} column(s) that are not numeric: {_listed(strange)} · only numbers "
-            "can be factorized · drop or encode them, or make them the index"
-        )
-    dtype = np.result_type(np.float32, *columns)
-    out = np.empty(frame.shape, dtype=dtype)
-    for j, values in enumerate(columns):
-        out[:, j] = values
-    return cast(FloatArray, out)
-
-
-def _column(column: nw.Series[object]) -> FloatArray | None:
-    """Return its numbers, or None where it has others than numbers."""
-    kind = column.dtype
-    if column.null_count() == len(column):
-        return np.full(len(column), np.nan, dtype=np.float32)
-    if kind.is_numeric() or kind == nw.Boolean:
-        if column.null_count() and (kind == nw.Boolean or kind.is_decimal()):
-            column = column.cast(nw.Float64)  # as objects they would hold None
-        dtype = np.dtype(np.float32 if str(kind) in _SMALL else np.float64)
-        return cast(FloatArray, column.to_numpy().astype(dtype))
-    if kind == nw.Unknown:
-        values = column.to_numpy()
-        if values.dtype.kind in "biuf":
-            return cast(FloatArray, values.astype(working_dtype(values.dtype)))
-    return None
-
-
-def _names(labels: Iterable[object]) -> tuple[str, ...] | None:
-    """Return the labels as str, or None where they only count from 0."""
-    names = list(labels)
-    if all(isinstance(name, int) for name in names) and names == list(range(len(names))):
+def _weights(weights: object, matrix: NamedMatrix) -> MatrixLike | None:
+    if weights is None:
         return None
-    return tuple(str(name) for name in names)
-
-
-def _listed(names: Iterable[object], most: int = 5) -> str:
-    shown = [str(name) for name in names]
-    rest = len(shown) - most
-    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _weights(weights: object) -> MatrixLike | None:
-    return None if weights is None else as_named_matrix(weights).values
+    given = as_named_matrix(weights, "weights")
+    for side, ours, theirs in (
+        ("columns", matrix.column_names, given.column_names),
+        ("rows", matrix.row_names, given.row_names),
+    ):
+        if ours is not None and theirs is not None and ours != theirs:
+            raise InputError(
+                f"weights name their {side} differently from X · cells are matched by position · "
+                "give both the same names in the same order"
+            )
+    return given.values
 
 
 def _reporting(verbose: int, callback: Callback | None) -> Callback | None:
     """Return a callback that prints a line every so often and then asks the user's."""
     if not verbose:
         return callback
+    if not isinstance(verbose, int) or verbose < 0:
+        raise InputError(f"verbose={verbose!r} · it must be 0, 1 or 2 · change it")
     every = 1 if verbose > 1 else _LINE_EVERY
     seen = 0
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from nonneg.core.factorize import make_problem
 from nonneg.core.intake import MatrixLike, as_data
 from nonneg.core.kernels import FloatArray
-from nonneg.core.losses import Loss
+from nonneg.core.losses import BetaLoss, Loss
 from nonneg.core.problem import Factor
 from nonneg.errors import InputError
 
@@ -100,7 +100,7 @@ def hoyer_sparseness(x: ArrayLike, axis: int | None = None) -> float | NDArray[n
     ratios = np.full(norms.shape, math.sqrt(n))
     np.divide(values.sum(axis=axis), norms, out=ratios, where=norms > 0)
     sparseness = np.clip((math.sqrt(n) - ratios) / max(math.sqrt(n) - 1, 1e-300), 0.0, 1.0)
-    return float(sparseness) if sparseness.ndim == 0 else cast("NDArray[np.float64]", sparseness)
+    return float(sparseness) if sparseness.ndim == 0 else sparseness
 
 
 def relative_error(
@@ -323,7 +323,7 @@ def _unexplained(
         Factor(_stored(left, half - data.exponent, data.dtype)),
         Factor(_stored(right.T, -half, data.dtype)),
     )
-    is_divergence = problem.loss.error(2.0) == 2.0
+    is_divergence = isinstance(problem.loss, BetaLoss)
     if data.power_sum(1.0) == 0:
         return (0.0 if value == 0 else math.inf), is_divergence
     return max(value, 0.0) / problem.size, is_divergence
@@ -344,7 +344,7 @@ def _directions(name: str, H: ArrayLike) -> NDArray[np.float64]:
     peak = np.abs(values).max(axis=1, keepdims=True)
     values = values / np.where(peak > 0, peak, 1.0)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
-    return cast("NDArray[np.float64]", values / np.where(norms > 0, norms, 1.0))
+    return values / np.where(norms > 0, norms, 1.0)
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:

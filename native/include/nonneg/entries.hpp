@@ -330,12 +330,18 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
     out.residual +=
         descend_quadratic(row, w, y, omega, task.terms, fixed, task.rule, space.curvature.data());
   } else if (task.update == Update::kMultiply) {
+    double first = 0;
     for (int it = 0; it < task.rule.max_sweeps; ++it) {
       const double moved =
           multiply(row, w, y, task.sums, task.terms, fixed, loss.beta, floor,
                    space.numerator.data(), space.denominator.data(), space.gradient.data());
+      if (it == 0) first = moved;
       if (it == 0) out.residual += moved;
+      // `moved` is a decrease of the objective, the square of a distance.
+      const bool last = moved <= task.rule.tolerance * task.rule.tolerance * first;
+      if (last && !task.measure) break;
       if (it + 1 < task.rule.max_sweeps || task.measure) model_values(row, w, y);
+      if (last) break;
     }
   }
   if (!task.measure) return;

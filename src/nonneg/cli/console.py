@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
@@ -23,16 +23,12 @@ from typer.core import TyperGroup
 from nonneg.errors import NonnegError, OutputExistsError
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.progress import Progress
 
     from nonneg.core.alternate import Step
 
-__all__ = ["AsJson", "Commands", "Force", "Work", "answer", "check_output", "note", "wrote"]
-
-# Options that several commands share.
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+__all__ = ["Commands", "Work", "answer", "check_output", "note", "wrote"]
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _PROGRESS_AFTER = 1.0  # seconds
@@ -68,8 +64,15 @@ def answer(facts: dict[str, Any], as_json: bool, draw: Callable[[], Iterator[Any
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
         return
     console = _console()
-    for part in draw():
-        console.print(part)
+    if console.is_terminal:
+        for part in draw():
+            console.print(part)
+        return
+    with console.capture() as captured:
+        for part in draw():
+            console.print(part)
+    # Tables fill their lines with spaces, which a file need not keep.
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def note(text: str) -> None:
@@ -121,6 +124,7 @@ class Work:
         self._max_seconds = max_seconds
         self._text, self._done, self._run, self._last = "", 0.0, 1, 0
         self._bar: Progress | None = None
+        self._over = False
         self._lock = threading.Lock()
         self._timer = threading.Timer(_PROGRESS_AFTER, self._appear)
         self._timer.daemon = True
@@ -133,6 +137,7 @@ class Work:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         with self._lock:
+            self._over = True
             if self._bar is not None:
                 self._bar.stop()
                 self._bar = None
@@ -167,6 +172,8 @@ class Work:
             transient=True,
         )
         with self._lock:
+            if self._over:
+                return
             bar.add_task("", total=None)
             bar.start()
             self._bar = bar

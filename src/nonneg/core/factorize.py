@@ -17,7 +17,7 @@ from nonneg.core.data import DataMatrix
 from nonneg.core.init import INITS, Init, starting_factors
 from nonneg.core.intake import MatrixLike, as_data, check_memory
 from nonneg.core.kernels import FloatArray
-from nonneg.core.losses import Loss, make_loss
+from nonneg.core.losses import BetaLoss, Loss, make_loss
 from nonneg.core.penalties import Penalty
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver, choose_solver
@@ -132,8 +132,8 @@ def factorize(
         "auto" is hals for frobenius with every entry observed, ccd for missing or weighted
         entries, kullback-leibler and the robust losses, mu for every other β.
     init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar", "given"}
-        "auto" is nndsvda where the rank allows it and no entry is missing, else random; given
-        when W and H are.
+        "auto" is nndsvda for a β-divergence with no entry missing and a rank up to the smaller
+        side of X, else random; given when W and H are.
     missing_values : nan or 0
         Default nan: NaN cells of a dense X are missing. 0: zeros, or absent entries of a sparse X.
     weights : array or sparse, shape of X, optional
@@ -210,7 +210,8 @@ def factorize(
         fixed_H=fixed_H,
     )
     chosen = choose_solver(solver, problem)
-    start = _init_name(init, W, H, k, data)
+    start = _init_name(init, W, H, k, problem)
+    _warn_of_rank(k, data)
     rule = _rule(max_iter, tol, max_seconds, accelerate)
     outcome = _best_run(
         problem, chosen, start, k, W, H, _count("n_init", n_init), rule, rng, callback, started
@@ -319,7 +320,8 @@ def make_problem(
     if data.exponent:
         half = data.exponent // 2
         drop = -data.exponent * term.degree
-        l1, l2, size = 2.0 ** (half + drop), 2.0 ** (2 * half + drop), math.ldexp(1.0, half)
+        l1, l2 = _unscaled(1.0, half + drop), _unscaled(1.0, 2 * half + drop)
+        size = math.ldexp(1.0, half)
         left, right = left.scaled(l1, l2, size), right.scaled(l1, l2, size)
     return Problem(data, term, left, right)
 
@@ -387,14 +389,18 @@ def _rank(
     m, n = data.shape
     # Factors now, before and tried, and the Gram matrices.
     check_memory((3.0 * (m + n) * k + 4.0 * k * k) * data.dtype.itemsize, f"n_components={k}")
-    if k > min(m, n):
+    return k
+
+
+def _warn_of_rank(k: int, data: DataMatrix) -> None:
+    side = min(data.shape)
+    if k > side:
         warnings.warn(
-            f"n_components={k} is more than the smaller side of X ({min(m, n)}): rank {min(m, n)} "
-            "already reproduces X exactly",
+            f"n_components={k} is more than the smaller side of X ({side}): rank {side} already "
+            "reproduces X exactly",
             UserWarning,
             stacklevel=3,
         )
-    return k
 
 
 def _init_name(
@@ -402,8 +408,9 @@ def _init_name(
     W: NDArray[np.floating] | None,
     H: NDArray[np.floating] | None,
     k: int,
-    data: DataMatrix,
+    problem: Problem,
 ) -> str:
+    side = min(problem.data.shape)
     given = W is not None or H is not None
     if given and init in ("auto", "given"):
         return "given"
@@ -412,15 +419,17 @@ def _init_name(
     if init == "given":
         raise InputError('init="given" starts from W and H · none was given · pass both')
     if init == "auto":
-        return "random" if data.has_holes or k > min(data.shape) else "nndsvda"
+        # The SVD behind nndsvd is what outliers pull and gaps blur.
+        robust = not isinstance(problem.loss, BetaLoss)
+        return "random" if robust or problem.data.has_holes or k > side else "nndsvda"
     if init not in INITS:
         raise InputError(
             f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, given · choose one"
         )
-    if init != "random" and k > min(data.shape):
+    if init != "random" and k > side:
         raise InputError(
-            f"init={init!r} with n_components={k} needs at most {min(data.shape)} (the smaller "
-            'side of X): lower n_components, or use init="random"'
+            f"init={init!r} with n_components={k} needs at most {side} (the smaller side of X): "
+            'lower n_components, or use init="random"'
         )
     return init
 
@@ -524,7 +533,7 @@ def _finished(
     e, degree = problem.data.exponent, problem.loss.degree
     relative = max(loss, 0.0) / problem.size
     is_divergence = problem.loss.error(2.0) == 2.0
-    error = problem.loss.error(loss) * 2.0 ** (e * degree / (2 if is_divergence else 1))
+    error = _unscaled(problem.loss.error(loss), e * degree / (2 if is_divergence else 1))
     history = tuple(replace(s, objective=_unscaled(s.objective, e * degree)) for s in outcome.history)
     half = e // 2
     return Factorization(

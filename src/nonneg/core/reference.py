@@ -60,7 +60,9 @@ def gram_step(
 def gram_step_cross(
     cross: Array, gram: Array, W: Array, terms: Terms, sweeps: Sweeps
 ) -> StepResult:
-    """Sweep the coordinates of each row w of W, minimising over lower ≤ w ≤ upper
+    """Sweep the coordinates of each row w of W against its cross product c.
+
+    Each row minimises, over lower ≤ w ≤ upper,
 
         ½ w G w − c·w + l1 Σw + ½ l2 |w|²
 
@@ -188,7 +190,7 @@ class _Row:
         return self.terms.l2 + self.terms.l2_per_entry * self.x.size
 
     def sums(self) -> Array:
-        """Σ ω b_t over all observed entries."""
+        """Return Σ ω b_t over all observed entries."""
         sums = self.omega @ self.B
         return sums if self.elsewhere is None else sums + self.elsewhere
 
@@ -196,7 +198,7 @@ class _Row:
         return min(max(w, self.terms.lower), self.terms.upper)
 
     def value(self, w: Array) -> float:
-        """The data term. An observed zero elsewhere costs its model value (KL)."""
+        """Return the data term. An observed zero elsewhere costs its model value (KL)."""
         y = self.B @ w
         value = row_loss(self.x, y, self.omega, self.loss)
         if self.elsewhere is None:
@@ -210,7 +212,9 @@ _Coordinate: TypeAlias = Callable[[int, Array], tuple[float, float] | None]
 
 
 def _quadratic(row: _Row, w: Array) -> _Coordinate:
-    """w_t ← w_t + (Σ ω r b_t − l1 − l2 w_t) / (Σ ω b_t² + l2), with r = x − B w.
+    """Minimise over one coordinate exactly, the residuals being r = x − B w.
+
+    w_t ← w_t + (Σ ω r b_t − l1 − l2 w_t) / (Σ ω b_t² + l2)
 
     Robust losses give ω at the residuals from which the half-step starts.
     """
@@ -281,8 +285,9 @@ def _descend(row: _Row, w: Array, coordinate: _Coordinate, sweeps: Sweeps) -> fl
 
 
 def _multiply(row: _Row, w: Array, sweeps: Sweeps) -> float:
-    """w ← w·(Σ ω x y^(β−2) b / (Σ ω y^(β−1) b + l1 + l2 w))^γ, all components at once.
+    """Multiply all components at once by the ratio of the two parts of their gradients.
 
+    w ← w·(Σ ω x y^(β−2) b / (Σ ω y^(β−1) b + l1 + l2 w))^γ with
     γ = 1/(2 − β) below β = 1, 1/(β − 1) above β = 2, else 1. Where both sums vanish nothing
     speaks for the component and it becomes 0; where only the lower one does, it stays.
     Returns Σ −gradient·move of the first update.

@@ -67,7 +67,7 @@ def _kernels_agree() -> tuple[bool, str]:
     worst = 0.0
     for dtype in _TOLERANCE:
         worst = max(worst, _gram_difference(dtype), _entry_difference(dtype))
-    return worst < 1, f"they differ by {worst:.2g} of what rounding allows"
+    return worst < 1, f"difference {worst:.2g} of what rounding allows"
 
 
 def _gram_difference(dtype: np.dtype) -> float:

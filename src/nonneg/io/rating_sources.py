@@ -212,12 +212,10 @@ def _rating_problem(cell: str) -> str:
 
 
 def _file_ids(coder: Coder) -> NDArray[Any]:
-    """int64 if every id is an integer and none is written in two ways, else strings."""
+    """int64 if every id is an integer in its plain spelling, else strings (0104257 keeps its 0)."""
     names = [str(name) for name in coder.names]
-    if all(map(_INTEGER.fullmatch, names)):
-        numbers = np.array([int(name) for name in names], dtype=np.int64)
-        if np.unique(numbers).size == len(names):
-            return numbers
+    if all(_INTEGER.fullmatch(name) and str(int(name)) == name for name in names):
+        return np.array([int(name) for name in names], dtype=np.int64)
     return _objects(names)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +26,6 @@ from nonneg.io.rating_sources import Raw, from_frame, from_text
 __all__ = ["Ratings", "read_ratings"]
 
 _NOT_TEXT = (".npy", ".npz", ".mtx", ".xlsx", ".xls", ".h5", ".h5ad", ".zip", ".mat")
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
 # Seconds since 1970 exceed this from March 1973 on; hardly any rating or count does.
 _TIMESTAMP = 1e8
 
@@ -116,12 +114,9 @@ def _index(ids: NDArray[Any]) -> dict[Hashable, int]:
 
 def _find(index: dict[Hashable, int], name: Hashable) -> int | None:
     try:
-        found = index.get(name, index.get(str(name).strip()))
+        return index.get(name, index.get(str(name).strip()))
     except TypeError:  # not hashable: no id
         return None
-    if found is None and isinstance(name, str) and _INTEGER.fullmatch(name.strip()):
-        return index.get(int(name))  # 007 in the file was read as 7
-    return found
 
 
 def _code(

@@ -16,7 +16,7 @@ from nonneg.core.factorize import Factorization
 from nonneg.core.kernels import FloatArray
 from nonneg.metrics import hoyer_sparseness
 
-__all__ = ["Facts", "factorization_facts"]
+__all__ = ["Facts", "factorization_facts", "transform_facts"]
 
 Facts = dict[str, Any]
 
@@ -73,6 +73,30 @@ def factorization_facts(fit: Factorization, *, top: int = 10) -> Facts:
         "error": fit.error,
         "relative_error": fit.relative_error,
         "components": components,
+    }
+
+
+def transform_facts(W: FloatArray) -> Facts:
+    """The facts of the weights that a model gives to the rows of a new table.
+
+    Returns
+    -------
+    dict
+        `shape`; `zero_rows`, how many rows hold no component; and for each component its `number`,
+        its `share` of all weights and how many rows it is the `largest` of.
+    """
+    weights = W.astype(np.float64)
+    sizes = weights.sum(axis=0) / (weights.max() or 1.0)
+    total = float(sizes.sum()) or 1.0
+    holds = weights.any(axis=1)
+    largest = np.bincount(weights[holds].argmax(axis=1), minlength=W.shape[1])
+    return {
+        "shape": list(W.shape),
+        "zero_rows": int((~holds).sum()),
+        "components": [
+            {"number": t + 1, "share": float(sizes[t]) / total, "largest": int(largest[t])}
+            for t in range(W.shape[1])
+        ],
     }
 
 

@@ -1,0 +1,62 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nonneg.errors import InputError
+
+__all__ = [
+    "AsJson",
+    "Force",
+    "Layout",
+    "ModelPath",
+    "Seed",
+    "TablePath",
+    "Threads",
+    "loss_value",
+    "missing_value",
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+Layout = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|wide|long",
+        help="Of text: one line a row (wide), or triplets row, column, value (long).",
+    ),
+]
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random start.", min=0)]
+TablePath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="CSV or TSV (also .gz), .npy, .npz, Matrix Market or Parquet."
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Threads to use.", show_default="all cores", min=1),
+]
+
+
+def missing_value(word: str) -> float:
+    """Return what `--missing` marks as missing."""
+    if word not in ("nan", "0"):
+        raise InputError(
+            f"--missing {word} · missing cells are empty ones (nan) or zeros (0) · choose nan or 0"
+        )
+    return math.nan if word == "nan" else 0.0
+
+
+def loss_value(word: str) -> str | float:
+    """Return the name of a loss, or β where the word is a number."""
+    try:
+        return float(word)
+    except ValueError:
+        return word

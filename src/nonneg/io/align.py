@@ -1,0 +1,89 @@
+"""Bring the columns of a new table into the order of those that a model was fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import scipy.sparse
+
+from nonneg.errors import InputError
+from nonneg.io.cells import first_twice
+from nonneg.io.table import Table
+from nonneg.io.text_table import Matrix
+
+__all__ = ["align_columns"]
+
+
+def align_columns(table: Table, n_columns: int, names: Sequence[str] | None) -> Table:
+    """Return the table with the columns `names`, in this order.
+
+    Where the table or the model has no names, columns are taken by their place. Columns that the
+    model does not know are left out with a note. A column that is missing is an error in a
+    dense table; in a sparse one it is a column without entries, since triplets name only what
+    there is.
+
+    Parameters
+    ----------
+    table : Table
+    n_columns : int
+        How many columns the model has.
+    names : sequence of str, optional
+        How the model calls them.
+
+    Raises
+    ------
+    InputError
+        Columns are missing, names occur twice, or the number of columns differs.
+    """
+    width = table.values.shape[1]
+    if names is None or table.column_names is None or tuple(names) == table.column_names:
+        if width != n_columns:
+            raise InputError(
+                f"'{table.source}' has {width} columns · the model was fitted to {n_columns} · "
+                "give a table with the same columns"
+            )
+        return table
+    for who, given in (("the model", names), (f"'{table.source}'", table.column_names)):
+        count, first = first_twice(given)
+        if count:
+            raise InputError(
+                f"{who} has the column {first!r} more than once · columns in another order are "
+                "matched by name · make the names differ"
+            )
+    place = {name: j for j, name in enumerate(table.column_names)}
+    missing = [name for name in names if name not in place]
+    sparse = isinstance(table.values, scipy.sparse.csr_array)
+    if len(missing) == len(names) or (missing and not sparse):
+        raise InputError(
+            f"'{table.source}' lacks {len(missing)} of the {len(names)} columns of the model, "
+            f"{missing[0]!r} first · give a table with these columns, or one without names"
+        )
+    notes = list(table.notes)
+    if missing:
+        notes.append(
+            f"{len(missing)} of the {len(names)} columns of the model are not in the table, "
+            f"{missing[0]!r} first: taken as columns without entries"
+        )
+    extra = width - (len(names) - len(missing))
+    if extra:
+        known = set(names)
+        first = next(name for name in table.column_names if name not in known)
+        notes.append(f"left out {extra} of {width} columns that the model does not know, {first!r} first")
+    values = _take(table.values, [place.get(name, -1) for name in names])
+    return replace(table, values=values, column_names=tuple(names), notes=tuple(notes))
+
+
+def _take(values: Matrix, places: list[int]) -> Matrix:
+    """The columns at `places`; −1 is an empty one."""
+    known = np.array([j for j in places if j >= 0])
+    if len(known) == len(places):
+        return cast(Matrix, values[:, known])
+    target = np.array([t for t, j in enumerate(places) if j >= 0])
+    taken = scipy.sparse.coo_array(values[:, known])
+    row, column = taken.coords
+    return scipy.sparse.csr_array(
+        (taken.data, (row, target[column])), shape=(values.shape[0], len(places))
+    )
