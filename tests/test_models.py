@@ -203,9 +203,7 @@ def test_wrong_arrays_are_refused(tmp_path: Path, arrays: dict[str, Any]) -> Non
         ({"tol": [1]}, "tol"),
     ],
 )
-def test_wrong_parameters_are_refused(
-    tmp_path: Path, params: dict[str, Any], message: str
-) -> None:
+def test_wrong_parameters_are_refused(tmp_path: Path, params: dict[str, Any], message: str) -> None:
     path = tmp_path / "model.nonneg"
     record = read_record(nonneg.save(nonneg.NMF(2, random_state=0).fit(X), path))
     record.meta["params"] |= params

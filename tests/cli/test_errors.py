@@ -149,7 +149,5 @@ def test_a_corrupt_sparse_file(fails: Fails, tmp_path: Path) -> None:
     path = tmp_path / "corrupt.npz"
     X = scipy.sparse.random(5, 4, 0.5, "csr", random_state=0)
     X.indices[0] = 99
-    np.savez(
-        path, format=b"csr", shape=X.shape, data=X.data, indices=X.indices, indptr=X.indptr
-    )
+    np.savez(path, format=b"csr", shape=X.shape, data=X.data, indices=X.indices, indptr=X.indptr)
     assert "corrupt.npz" in fails("fit", path, "-k", 1)

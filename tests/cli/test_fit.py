@@ -168,9 +168,7 @@ def test_a_rank_above_the_smaller_side_is_noted(run: Run, counts: Path) -> None:
 # --- transform ----------------------------------------------------------------------------------
 
 
-def test_transform_of_the_fitted_rows(
-    run: Run, model: Path, counts: Path, tmp_path: Path
-) -> None:
+def test_transform_of_the_fitted_rows(run: Run, model: Path, counts: Path, tmp_path: Path) -> None:
     out = tmp_path / "W.csv"
     outcome = run("transform", model, counts, "-o", out)
     assert outcome.out.splitlines()[-1] == f"Wrote {out}"
@@ -247,3 +245,23 @@ def test_columns_that_do_not_match(
     table.write_text(text)
     assert message in fails("transform", model, table, "-o", tmp_path / "W.csv")
     assert not (tmp_path / "W.csv").exists()
+
+
+# --- names from files ---------------------------------------------------------------------------
+
+
+def test_names_from_files(run: Run, fails: Fails, tmp_path: Path) -> None:
+    table, rows, columns = (tmp_path / name for name in ("X.npy", "rows.txt", "columns.txt"))
+    np.save(table, np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    rows.write_text("first row\r\nsecond row\r\nthird row\r\n")
+    columns.write_text("left\nright")
+    given = ["fit", table, "-k", 1, "--row-names", rows, "--column-names", columns]
+    component = run(*given, "--json").json["components"][0]
+    assert [entry["name"] for entry in component["rows"]] == [
+        "third row",
+        "second row",
+        "first row",
+    ]
+    assert component["columns"][0]["name"] == "right"
+    columns.write_text("left\n")
+    assert "has 1 names · the table has 2 columns" in fails(*given)

@@ -49,7 +49,7 @@ class Commands(TyperGroup):
         except NonnegError as error:
             _say(f"error: {error}")
         except MemoryError:
-            _say("error: the memory of this machine is used up · take less data or fewer components")
+            _say("error: no memory is left · this machine cannot hold that much · ask for less")
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has seen enough
                 raise
@@ -92,8 +92,8 @@ def check_output(path: Path | None, force: bool) -> None:
     if path is None:
         return
     try:
-        with contextlib.suppress(_Untouched), atomic_write(path, force=force):
-            raise _Untouched  # the file stays as it is, and the temporary one is removed
+        with contextlib.suppress(_UntouchedError), atomic_write(path, force=force):
+            raise _UntouchedError  # the file stays as it is, and the temporary one is removed
     except OutputExistsError:
         raise OutputExistsError(
             f"cannot write '{path}': it exists already · choose another name, or add --force to "
@@ -101,7 +101,7 @@ def check_output(path: Path | None, force: bool) -> None:
         ) from None
 
 
-class _Untouched(Exception):
+class _UntouchedError(Exception):
     pass
 
 

@@ -1,4 +1,4 @@
-"""`nonneg doctor`: is this installation in order?"""
+"""`nonneg doctor`: whether this installation is in order."""
 
 from __future__ import annotations
 

@@ -60,6 +60,12 @@ def fit(
         ),
     ] = "nan",
     layout: Layout = "auto",
+    row_names: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of the rows, one a line.")
+    ] = None,
+    column_names: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of the columns, one a line.")
+    ] = None,
     solver: Annotated[
         str, typer.Option(metavar="NAME", help="auto, hals, ccd, anls-bpp or mu.")
     ] = "auto",
@@ -96,7 +102,7 @@ def fit(
         from nonneg.models import save
         from nonneg.report.facts import factorization_facts
 
-        data = _read(work, table, layout)
+        data = _named(_read(work, table, layout), row_names, column_names)
         if missing_values != 0 and _is_triplets(data):
             note("cells that the triplets do not name count as zeros · add --missing 0 if unknown")
         work.phase("starting")
@@ -160,7 +166,7 @@ def transform(
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw
-        from nonneg.io.align import align_columns
+        from nonneg.io.names import align_columns
         from nonneg.io.table import write_table
         from nonneg.report.facts import transform_facts
 
@@ -215,6 +221,18 @@ def _read(work: Work, path: Path, layout: str) -> Table:
     table = read_table(path, layout=cast("LayoutWord", layout))
     for text in table.notes:
         note(text)
+    return table
+
+
+def _named(table: Table, row_names: Path | None, column_names: Path | None) -> Table:
+    """The table with names from files, where there are any."""
+    from nonneg.io.names import read_names
+
+    rows, columns = table.values.shape
+    if row_names is not None:
+        table = replace(table, row_names=read_names(row_names, rows, "row"))
+    if column_names is not None:
+        table = replace(table, column_names=read_names(column_names, columns, "column"))
     return table
 
 

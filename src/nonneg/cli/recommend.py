@@ -1,3 +1,5 @@
 from nonneg.cli.options import AsJson
+
+
 def recommend(as_json: AsJson = False) -> None:
     """Rec"""

@@ -1,4 +1,4 @@
-"""Does the compiled part compute what it should on this machine?
+"""Whether the compiled part computes what it should on this machine.
 
 A wrong compiler flag or a processor with its own idea of an instruction shows here before it
 shows in a result. The kernels run once against the same formulas in plain numpy, and the example

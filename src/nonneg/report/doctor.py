@@ -56,8 +56,7 @@ def doctor_facts() -> dict[str, Any]:
         "threads": kernels.default_threads(),
         "instruction_set": kernels.instruction_set(),
         "self_test": [
-            {"name": check.name, "passed": check.passed, "detail": check.detail}
-            for check in checks
+            {"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks
         ],
         "healthy": all(check.passed for check in checks),
     }

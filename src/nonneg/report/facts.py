@@ -107,9 +107,7 @@ def _shares(left: NDArray[np.float64], right: NDArray[np.float64]) -> list[float
     return [float(part) for part in (parts / total if total else parts)]
 
 
-def _largest(
-    factor: FloatArray, names: Sequence[str] | None, side: str, top: int
-) -> list[Facts]:
+def _largest(factor: FloatArray, names: Sequence[str] | None, side: str, top: int) -> list[Facts]:
     """The largest positive entries, largest first; equal ones in their order."""
     values = factor.astype(np.float64)
     relative = values / (values.max() or 1.0)

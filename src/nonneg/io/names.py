@@ -1,4 +1,4 @@
-"""Bring the columns of a new table into the order of those that a model was fitted to."""
+"""Names of rows and columns: read from a list, and matched between a model and a new table."""
 
 from __future__ import annotations
 
@@ -9,12 +9,38 @@ from typing import cast
 import numpy as np
 import scipy.sparse
 
-from nonneg.errors import InputError
+from nonneg.errors import FileFormatError, InputError
 from nonneg.io.cells import first_twice
+from nonneg.io.files import PathLike, read_text
 from nonneg.io.table import Table
 from nonneg.io.text_table import Matrix
 
-__all__ = ["align_columns"]
+__all__ = ["align_columns", "read_names"]
+
+
+def read_names(path: PathLike, size: int, side: str) -> tuple[str, ...]:
+    """Read the names of a side of a table from a text file (also .gz), one a line.
+
+    Parameters
+    ----------
+    path : str or path
+    size : int
+        How many names there must be.
+    side : str
+        "row" or "column", for messages.
+
+    Raises
+    ------
+    FileFormatError
+        The file has another number of lines, or is empty or not UTF-8.
+    """
+    lines = read_text(path).rstrip("\r\n").splitlines()
+    if len(lines) != size:
+        raise FileFormatError(
+            f"'{path}' has {len(lines)} names · the table has {size} {side}s · give one name a "
+            f"line for each {side}, and no header"
+        )
+    return tuple(line.strip() for line in lines)
 
 
 def align_columns(table: Table, n_columns: int, names: Sequence[str] | None) -> Table:
@@ -71,7 +97,9 @@ def align_columns(table: Table, n_columns: int, names: Sequence[str] | None) -> 
     if extra:
         known = set(names)
         first = next(name for name in table.column_names if name not in known)
-        notes.append(f"left out {extra} of {width} columns that the model does not know, {first!r} first")
+        notes.append(
+            f"left out {extra} of {width} columns that the model does not know, {first!r} first"
+        )
     values = _take(table.values, [place.get(name, -1) for name in names])
     return replace(table, values=values, column_names=tuple(names), notes=tuple(notes))
 
