@@ -51,3 +51,14 @@ def test_every_command_works_without_the_optional_libraries() -> None:
         "with contextlib.suppress(SystemExit): main()"
     )
     loaded(statement)
+
+
+def test_every_public_name_is_there_and_lazy() -> None:
+    import nonneg
+
+    assert list(nonneg._WHERE) == nonneg.__all__
+    for name in nonneg.__all__:
+        assert getattr(nonneg, name) is not None
+        assert name in dir(nonneg)
+    with pytest.raises(AttributeError, match="nothing"):
+        nonneg.nothing  # noqa: B018

@@ -20,7 +20,27 @@ if TYPE_CHECKING:
     )
     from nonneg.models import load, save
 
-# Each public name, in the order of the reference, and the module that has it.
+__version__ = "0.1.0"
+
+# In the order of the reference.
+__all__ = [  # noqa: RUF022
+    "NMF",
+    "factorize",
+    "Factorization",
+    "Status",
+    "Step",
+    "HuberLoss",
+    "save",
+    "load",
+    "relative_error",
+    "explained_variance",
+    "hoyer_sparseness",
+    "match_components",
+    "ComponentMatch",
+    "NonnegError",
+]
+
+# Which module has each public name; it is imported when the name is first used.
 _WHERE = {
     "NMF": "nonneg.estimators",
     "factorize": "nonneg.core.factorize",
@@ -28,18 +48,15 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "save": "nonneg.models",
+    "load": "nonneg.models",
     "relative_error": "nonneg.metrics",
     "explained_variance": "nonneg.metrics",
     "hoyer_sparseness": "nonneg.metrics",
     "match_components": "nonneg.metrics",
     "ComponentMatch": "nonneg.metrics",
-    "save": "nonneg.models",
-    "load": "nonneg.models",
     "NonnegError": "nonneg.errors",
 }
-
-__all__ = list(_WHERE)
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
@@ -51,4 +68,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    return sorted([*globals(), *__all__])

@@ -349,7 +349,7 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
         self.status_ = found.status
         self.history_ = found.history
         if self.verbose:
-            print(found)
+            _say(repr(found))
         if found.status in _UNSETTLED:
             warnings.warn(found.status.value, ConvergenceWarning, stacklevel=3)
 
@@ -416,7 +416,7 @@ def _reporting(verbose: int, callback: Callback | None) -> Callback | None:
     def report(step: Step) -> bool | None:
         nonlocal seen
         if seen % every == 0:
-            print(
+            _say(
                 f"iteration {step.n_iter:4d}   objective {step.objective:.8g}   "
                 f"residual {step.residual:.2e}   {step.seconds:.2f} s"
             )
@@ -424,3 +424,7 @@ def _reporting(verbose: int, callback: Callback | None) -> Callback | None:
         return None if callback is None else callback(step)
 
     return report
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201 - what `verbose` asks for

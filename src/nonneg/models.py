@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from numbers import Integral, Real
 from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from nonneg.apps.recommend import Recommender
     from nonneg.estimators import NMF
 
-__all__ = ["load", "save"]
+__all__ = ["is_model_file", "load", "save"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
@@ -103,15 +104,29 @@ def load(path: PathLike) -> Factorization | NMF | Recommender:
     if record.kind == "nmf":
         return _nmf(fields, record.arrays)
     if record.kind == "recommender":
-        found = import_module("nonneg.apps.recommend").Recommender
+        recommender: type[Recommender] = import_module("nonneg.apps.recommend").Recommender
         try:
-            return cast("Recommender", found.from_record(record.meta, record.arrays))
+            return recommender.from_record(record.meta, record.arrays)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise fields.broken(f"it is no recommender ({error})") from None
     raise ModelFileError(
         f"cannot load '{source}': its kind is {record.kind!r} · this version knows nmf, "
         "factorization and recommender · update nonneg, or save the model again"
     )
+
+
+def is_model_file(path: PathLike) -> bool:
+    """Return whether a file begins as those do that `save` writes; False where there is none.
+
+    A model file starts with the length of its header, 8 bytes of which the last are zero, and the
+    header's "{". No text does.
+    """
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(9)
+    except OSError:
+        return False
+    return start[5:] == b"\0\0\0{"
 
 
 # --- to records --------------------------------------------------------------------------------
@@ -167,14 +182,14 @@ def _nmf_record(model: NMF) -> ModelRecord:
     params.pop("callback", None)
     if not isinstance(params.get("random_state"), Integral | None):
         params["random_state"] = fit.seed
-    meta = {
-        "params": {name: _plain(name, value) for name, value in params.items()},
-        "named_features": hasattr(model, "feature_names_in_"),
-        "factorization": _facts(fit),
-    }
     names = getattr(model, "feature_names_in_", None)
     if names is not None and fit.column_names is None:
-        meta["factorization"]["column_names"] = [str(name) for name in names]
+        fit = replace(fit, column_names=tuple(str(name) for name in names))
+    meta = {
+        "params": {name: _plain(name, value) for name, value in params.items()},
+        "named_features": names is not None,
+        "factorization": _facts(fit),
+    }
     return ModelRecord("nmf", meta, _arrays(fit))
 
 
@@ -276,7 +291,7 @@ def _nmf(fields: _Fields, arrays: Arrays) -> NMF:
     if strange:
         raise fields.broken(f"it has a parameter {strange[0][:40]!r} that NMF does not")
     params = {name: _param(fields, name, value) for name, value in stored.items()}
-    return cast("NMF", _fitted(estimator(**params), fit, fields.get("named_features", bool)))
+    return _fitted(estimator(**params), fit, fields.get("named_features", bool))
 
 
 def _param(fields: _Fields, name: str, value: object) -> object:

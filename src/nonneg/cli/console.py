@@ -38,7 +38,7 @@ _WIDEST = 100
 class Commands(TyperGroup):
     """The group of commands; what a command raises becomes one message and an exit code."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # a Context, whose module differs between versions
         """Run the command that was asked for."""
         try:
             with _warnings_as_notes():

@@ -17,6 +17,7 @@ from rich.text import Text
 
 __all__ = [
     "clean",
+    "count",
     "factorization",
     "grid",
     "heading",
@@ -90,7 +91,7 @@ def factorization(facts: Facts) -> Drawing:
     rank = facts["rank"]
     yield clean(facts["source"], None)
     yield Text(
-        f"{_count(rows, 'row')} × {_count(columns, 'column')} in {_count(rank, 'component')}",
+        f"{count(rows, 'row')} × {count(columns, 'column')} in {count(rank, 'component')}",
         style="bold",
     )
     seconds = facts["seconds"]
@@ -102,7 +103,7 @@ def factorization(facts: Facts) -> Drawing:
             ("loss", _loss(facts)),
             ("observed", _observed(facts)),
             ("solver", f"{facts['solver']}, start {facts['init']}, {_seed(facts)}"),
-            ("status", f"{status} after {_count(facts['n_iter'], 'iteration')}, {took}"),
+            ("status", f"{status} after {count(facts['n_iter'], 'iteration')}, {took}"),
         ]
     )
     for component in facts["components"]:
@@ -153,7 +154,7 @@ def transformed(facts: Facts) -> Drawing:
     """What the rows of a new table hold."""
     rows, rank = facts["shape"]
     yield clean(facts["source"], None)
-    yield Text(f"{_count(rows, 'row')} in {_count(rank, 'component')}", style="bold")
+    yield Text(f"{count(rows, 'row')} in {count(rank, 'component')}", style="bold")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("component", justify="right")
     table.add_column("of all weights", justify="right")
@@ -162,13 +163,13 @@ def transformed(facts: Facts) -> Drawing:
         table.add_row(
             str(component["number"]),
             percent(component["share"]),
-            _count(component["largest"], "row"),
+            count(component["largest"], "row"),
         )
     yield Padding(table, (0, 0, 0, 2))
     if facts["zero_rows"]:
         holds = "holds" if facts["zero_rows"] == 1 else "hold"
         yield Text(
-            f"{_count(facts['zero_rows'], 'row')} {holds} none of the components: all weights 0."
+            f"{count(facts['zero_rows'], 'row')} {holds} none of the components: all weights 0."
         )
 
 
@@ -182,7 +183,7 @@ def doctor(facts: Facts) -> Drawing:
             ("libraries", _versions(facts["libraries"])),
             ("optional", _versions(facts["optional"])),
             ("BLAS", Flow(blas)),
-            ("kernels", f"{facts['instruction_set']}, {_count(facts['threads'], 'thread')}"),
+            ("kernels", f"{facts['instruction_set']}, {count(facts['threads'], 'thread')}"),
         ]
     )
     yield heading("Self-test")
@@ -201,7 +202,8 @@ def doctor(facts: Facts) -> Drawing:
         )
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -211,5 +213,5 @@ def _versions(libraries: dict[str, str | None]) -> Flow:
 
 def _blas(found: Facts) -> str:
     architecture = f" for {found['architecture']}" if found["architecture"] else ""
-    threads = _count(found["threads"], "thread")
+    threads = count(found["threads"], "thread")
     return f"{found['library']} {found['version']}{architecture} ({threads})"

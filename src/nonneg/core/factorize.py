@@ -132,8 +132,8 @@ def factorize(
         "auto" is hals for frobenius with every entry observed, ccd for missing or weighted
         entries, kullback-leibler and the robust losses, mu for every other β.
     init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar", "given"}
-        "auto" is nndsvda for a β-divergence with no entry missing and a rank up to the smaller
-        side of X, else random; given when W and H are.
+        "auto" is given when W and H are; nndsvda for frobenius and the β-divergences except
+        kullback-leibler, with no entry missing and a rank up to the smaller side of X; else random.
     missing_values : nan or 0
         Default nan: NaN cells of a dense X are missing. 0: zeros, or absent entries of a sparse X.
     weights : array or sparse, shape of X, optional
@@ -156,7 +156,7 @@ def factorize(
     max_seconds : float, optional
         Wall-time limit of the whole call.
     tol : float, default 1e-4
-        Stop when an iteration lowers the objective by less than tol/10 of it, or the scale-free
+        Stop when an iteration lowers the objective by less than tol/50 of it, or the scale-free
         KKT residual falls below tol/10. The unit of X makes no difference.
     accelerate : bool, default True
         Several sweeps a half-step and extrapolation with restarts. False is the textbook
@@ -419,9 +419,10 @@ def _init_name(
     if init == "given":
         raise InputError('init="given" starts from W and H · none was given · pass both')
     if init == "auto":
-        # The SVD behind nndsvd is what outliers pull and gaps blur.
-        robust = not isinstance(problem.loss, BetaLoss)
-        return "random" if robust or problem.data.has_holes or k > side else "nndsvda"
+        # The SVD behind nndsvd is quadratic: outliers pull it, gaps blur it, and for counts under
+        # Kullback–Leibler it costs more than it saves and ends no better (docs/adr/0007).
+        quadratic = isinstance(problem.loss, BetaLoss) and problem.loss.beta != 1
+        return "nndsvda" if quadratic and not problem.data.has_holes and k <= side else "random"
     if init not in INITS:
         raise InputError(
             f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, given · choose one"

@@ -94,19 +94,20 @@ def gram_step_cross(
 def pivot_step_cross(cross: Array, gram: Array, W: Array, terms: Terms) -> StepResult:
     """Solve each row exactly: minimise ½ w G w − c·w + l1 Σw + ½ l2 |w|² over w ≥ 0.
 
-    With AᵀA = G + l2 I and Aᵀb = c − l1 this is nonnegative least squares ‖A w − b‖². A comes
-    from the eigenvectors of G, so that dependent components do no harm. (If they are dependent
-    and l1 > 0, c − l1 may leave the range of Aᵀ and the two problems differ.)
+    With A the symmetric root of G + l2 I and A b = c − l1 this is nonnegative least squares,
+    min ‖A w − b‖². (If components are dependent and l1 > 0, c − l1 may leave the range of A and
+    the two problems differ.) A component that is empty in F becomes 0.
     """
     old = W.copy()
     hessian = gram + terms.l2 * np.eye(W.shape[1])
-    values, vectors = np.linalg.eigh(hessian)
-    kept = values > 1e-13 * max(1e-300, float(values.max(initial=0.0)))
-    root = np.sqrt(values[kept])
-    A = root[:, None] * vectors[:, kept].T
-    for i in range(W.shape[0]):
-        b = (vectors[:, kept].T @ (cross[i] - terms.l1)) / root
-        W[i] = nnls(A, b)[0] if b.size else 0.0
+    live = np.diag(gram) > 0  # with empty ones, scipy 1.17's nnls may end above the optimum
+    values, vectors = np.linalg.eigh(hessian[np.ix_(live, live)])
+    kept = values > 1e-13 * values.max(initial=0.0)
+    root, basis = np.sqrt(values[kept]), vectors[:, kept]
+    A, inverse = (basis * root) @ basis.T, (basis / root) @ basis.T
+    W[:] = 0.0
+    for i in range(W.shape[0] if live.any() else 0):
+        W[i, live] = nnls(A, inverse @ (cross[i, live] - terms.l1))[0]
     residual = float(np.sum(np.diag(hessian) * (W - old) ** 2))
     return StepResult(float(np.sum(W * cross)), 0.0, residual, W.T @ W)
 

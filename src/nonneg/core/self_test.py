@@ -30,7 +30,7 @@ _RATINGS = (
     (2.1, 4.4, 4.7, 0, 0, 4.9, 0),
 )
 _ERROR = 6.3505  # ‖X − WH‖_F at rank 2
-_TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-10}
+_TOLERANCE: dict[np.dtype, float] = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-10}
 
 
 @dataclass(frozen=True)

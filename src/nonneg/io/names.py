@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import scipy.sparse
 
 from nonneg.errors import FileFormatError, InputError
 from nonneg.io.cells import first_twice
-from nonneg.io.files import PathLike, read_text
+from nonneg.io.files import PathLike, numbered_rows, read_text, sniff_delimiter
 from nonneg.io.table import Table
 from nonneg.io.text_table import Matrix
 
-__all__ = ["align_columns", "read_names"]
+__all__ = ["align_columns", "read_names", "read_titles"]
 
 
 def read_names(path: PathLike, size: int, side: str) -> tuple[str, ...]:
@@ -41,6 +40,28 @@ def read_names(path: PathLike, size: int, side: str) -> tuple[str, ...]:
             f"line for each {side}, and no header"
         )
     return tuple(line.strip() for line in lines)
+
+
+def read_titles(path: PathLike) -> dict[str, str]:
+    """Read what items are called: a delimited text (also .gz) whose first two columns are id, title.
+
+    Further columns are left alone; the first title of an id counts, and ids keep their spelling.
+
+    Raises
+    ------
+    FileFormatError
+        A line has no second column, or the file is empty or not UTF-8.
+    """
+    text = read_text(path)
+    titles: dict[str, str] = {}
+    for line, row in numbered_rows(text, sniff_delimiter(text), path):
+        if len(row) < 2:
+            raise FileFormatError(
+                f"cannot read '{path}': line {line} has no title · the first two columns must be "
+                "the id and the title · check the delimiter"
+            )
+        titles.setdefault(row[0].strip(), row[1].strip())
+    return titles
 
 
 def align_columns(table: Table, n_columns: int, names: Sequence[str] | None) -> Table:
@@ -108,7 +129,7 @@ def _take(values: Matrix, places: list[int]) -> Matrix:
     """The columns at `places`; −1 is an empty one."""
     known = np.array([j for j in places if j >= 0])
     if len(known) == len(places):
-        return cast(Matrix, values[:, known])
+        return values[:, known]
     target = np.array([t for t, j in enumerate(places) if j >= 0])
     taken = scipy.sparse.coo_array(values[:, known])
     row, column = taken.coords

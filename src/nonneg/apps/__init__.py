@@ -1,0 +1,1 @@
+"""Applications: factors with the words of a domain, and answers with reasons."""

@@ -1,0 +1,165 @@
+"""Recommendations and their reasons as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from nonneg.cli.draw import Drawing, Facts, clean, count, grid, heading, percent
+
+__all__ = ["explanation", "fraction", "neighbors", "parts", "recommendations", "recommender"]
+
+_TITLE_WIDTH = 44
+# Parts of an estimate below this share are told together.
+_WORTH_A_LINE = 0.01
+_MOST_TASTES = 5
+_MOST_EXAMPLES = 60  # columns for the items that a taste is called by
+
+VERDICT = {
+    "recommend": Text("recommended", "bold green"),
+    "don't recommend": Text("not recommended", "bold red"),
+    "not sure": Text("not sure", "bold yellow"),
+}
+
+
+def recommender(facts: Facts) -> Drawing:
+    """What the recommender learned from."""
+    yield clean(facts["source"], None)
+    low, high = facts["scale"]
+    yield Text(
+        f"{count(facts['n_ratings'], 'rating')} by {count(facts['n_users'], 'user')} of "
+        f"{count(facts['n_items'], 'item')}",
+        style="bold",
+    )
+    yield grid(
+        [
+            ("scale", f"{low:g} to {high:g}, {facts['mean']:.2f} on average"),
+            ("model", f"{count(facts['rank'], 'component')}, {_seed(facts)}"),
+            ("error", f"{facts['held_out_error']:.3f} on ratings held out (root mean square)"),
+        ]
+    )
+
+
+def recommendations(facts: Facts) -> Drawing:
+    """A list, best first."""
+    yield from recommender(facts)
+    user = clean(facts["user"])
+    if not facts["items"]:
+        yield heading("Nothing is left to recommend")
+        yield Text(f"  {user} has rated every item; add --rated to see them all the same.")
+        return
+    mean = "" if facts["mean_rating"] is None else f", {facts['mean_rating']:.1f} on average"
+    yield heading(f"For {user}")
+    yield Text(f"  who gave {count(facts['n_rated'], 'rating')}{mean}", style="dim")
+    titled = any(found["title"] for found in facts["items"])
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", justify="right", style="dim")
+    table.add_column("item", no_wrap=True, overflow="ellipsis")
+    if titled:
+        table.add_column("title", no_wrap=True, overflow="ellipsis")
+    table.add_column("estimate", justify="right")
+    table.add_column("ratings", justify="right", style="dim")
+    for place, found in enumerate(facts["items"], start=1):
+        cells = [clean(found["item"], 20 if titled else _TITLE_WIDTH)]
+        if titled:
+            cells.append(clean(found["title"] or "", _TITLE_WIDTH - 10))
+        table.add_row(
+            str(place), *cells, f"{found['estimate']:.2f}", f"{found['n_ratings']:,}"
+        )
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def explanation(facts: Facts) -> Drawing:
+    """One estimate with its reasons."""
+    yield from recommender(facts)
+    user, item = clean(facts["user"]).plain, name_of(facts, 36)
+    yield heading(f"Would {user} like {item}?")
+    low, high = facts["scale"]
+    rows = [
+        ("estimate", Text(f"{facts['estimate']:.2f} on the scale {low:g} to {high:g}")),
+        ("usual", Text(f"{facts['usual']:.2f} is what {user} gives on average")),
+        ("verdict", VERDICT[facts["verdict"]]),
+    ]
+    if facts["rated"] is not None:
+        rows.insert(0, ("rated", Text(f"{facts['rated']:g} is what {user} gave already")))
+    yield grid(rows)
+    yield heading("Where the estimate comes from")
+    yield parts(facts)
+    if facts["neighbors"]:
+        yield heading(f"Most like it, of what {user} rated")
+        yield neighbors(facts["neighbors"], facts["neighbor_estimate"])
+    yield Text()
+    yield Text(
+        f"This rests on {count(facts['n_rated'], 'rating')} by {user} and "
+        f"{count(facts['n_item_ratings'], 'rating')} of {item}. A usual error is "
+        f"{facts['held_out_error']:.2f}."
+    )
+
+
+def parts(facts: Facts) -> Padding:
+    """The parts of an estimate and their sum."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    tastes = [part for part in facts["parts"] if part["component"] is not None]
+    told = [part for part in tastes if part["share"] >= _WORTH_A_LINE][:_MOST_TASTES]
+    for part in facts["parts"]:
+        if part["component"] is None and part["contribution"]:
+            name = _AVERAGES if part["name"] == "averages" else part["name"]
+            table.add_row(*_amount(part["contribution"], part["share"]), Text(name))
+        elif part in told:
+            name = clean(part["name"], _MOST_EXAMPLES - 12)
+            table.add_row(*_amount(part["contribution"], part["share"]), Text("a taste for ") + name)
+    rest = sum(part["contribution"] for part in tastes if part not in told)
+    if rest:
+        others = count(len(tastes) - len(told), "other taste" if told else "taste")
+        table.add_row(*_amount(rest, rest / (facts["estimate"] or 1.0)), others)
+    table.add_row(Text(f"{facts['estimate']:.2f}", "bold"), "", Text("estimate", "bold"))
+    return Padding(table, (0, 0, 0, 2))
+
+
+_AVERAGES = "averages of all ratings, this user, this item"
+
+
+def neighbors(entries: Sequence[Facts], estimate: float | None, digits: int = 2) -> Padding:
+    """Neighbours with weights, and the weighted mean of their ratings."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("item", no_wrap=True, overflow="ellipsis")
+    for name in ("similarity", "weight", "rating", "weight × rating"):
+        table.add_column(name, justify="right")
+    for entry in entries:
+        table.add_row(
+            clean(name_of(entry, 34), 34),
+            f"{entry['similarity']:.3f}",
+            fraction(entry["rank"], len(entries)),
+            f"{entry['rating']:g}",
+            f"{entry['contribution']:.{digits}f}",
+        )
+    if estimate is not None:
+        table.add_row(
+            Text("together", "bold"), "", "1", "", Text(f"{estimate:.{digits}f}", "bold")
+        )
+    return Padding(table, (0, 0, 0, 2))
+
+
+def fraction(rank: int, k: int) -> str:
+    """Return the weight of a rank among k as the talk writes it: 5/12, 4/12, 3/12."""
+    total = k * (k + 1) // 2
+    return "1" if k == 1 else f"{total - rank}/{total * (k - 1)}"
+
+
+def name_of(facts: Facts, width: int) -> str:
+    """The title of an item if it has one, else its id."""
+    return clean(facts["title"] or facts["item"], width).plain
+
+
+def _amount(contribution: float, share: float) -> tuple[Text, Text]:
+    return Text(f"{contribution:.2f}"), Text(percent(share) if share > 0 else "", "dim")
+
+
+def _seed(facts: Facts) -> str:
+    return "no seed" if facts["seed"] is None else f"seed {facts['seed']}"

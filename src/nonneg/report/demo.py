@@ -1,0 +1,41 @@
+"""The facts of the talk's example: every number that `nonneg demo` prints."""
+
+from __future__ import annotations
+
+from nonneg.apps import talk
+from nonneg.report.facts import Facts
+from nonneg.report.taste import explanation_facts, neighbor_facts
+
+__all__ = ["demo_facts"]
+
+
+def demo_facts() -> Facts:
+    """Work through the talk: ratings, factors, similarity, its answer, and the better one.
+
+    Returns
+    -------
+    dict
+        `users`, `shows`, `ratings` (users × shows, None where there is none), `W` (shows ×
+        categories), `H` (categories × users), `error` (‖X − WH‖), `similarity` (shows × shows),
+        `naive` with `user`, `show`, `neighbors`, `estimate` and `recommended`, and `right`, the
+        explanation of the same question with empty cells left empty.
+    """
+    fit = talk.talk_factors()
+    answer = talk.naive_answer()
+    return {
+        "users": list(talk.USERS),
+        "shows": list(talk.SHOWS),
+        "ratings": [[value or None for value in row] for row in talk.RATINGS.tolist()],
+        "W": fit.W.tolist(),
+        "H": fit.H.tolist(),
+        "error": fit.error,
+        "similarity": talk.talk_similarity().tolist(),
+        "naive": {
+            "user": answer.user,
+            "show": answer.show,
+            "neighbors": neighbor_facts(answer.neighbors),
+            "estimate": answer.estimate,
+            "recommended": answer.recommended,
+        },
+        "right": explanation_facts(talk.right_answer(answer.user, answer.show)),
+    }
