@@ -13,7 +13,9 @@ import pytest
 import nonneg
 
 MODULES = [
-    name for _, name, _ in pkgutil.walk_packages(nonneg.__path__, "nonneg.") if "_native" not in name
+    name
+    for _, name, _ in pkgutil.walk_packages(nonneg.__path__, "nonneg.")
+    if "_native" not in name
 ]
 
 

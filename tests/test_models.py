@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import nonneg
 from nonneg.errors import InputError, ModelFileError, OutputExistsError
 from nonneg.io.model_file import ModelRecord, read_record, write_record
+from nonneg.models import is_model_file
 
 GOLDEN = Path(__file__).parent / "data" / "formats" / "v1"
 X = np.array([[1.0, 2.0, 0.5], [2.0, 4.0, 0.0], [0.0, 0.5, 3.0], [1.0, 1.0, 3.0]])
@@ -262,3 +263,38 @@ def test_golden_nmf() -> None:
     W = model.transform(np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]]))
     expected = [[1, 2, 0], [1 / 3, 2 / 3, 3]]
     np.testing.assert_allclose(W @ model.components_, expected, rtol=0, atol=5e-3)
+
+
+def test_golden_recommender() -> None:
+    model = nonneg.load(GOLDEN / "recommender.nonneg")
+    assert isinstance(model, nonneg.Recommender)
+    assert model.ratings_.user_ids.tolist() == ["Ann", "Bøb", "Cem", "猫"]
+    assert model.ratings_.item_ids.tolist() == [7, 11, 13]
+    assert model.ratings_.values.tolist() == [5.0, 4.0, 4.5, 1.0, 5.0, 2.0, 3.0]
+    assert (model.scale_.low, model.scale_.high) == (1.0, 5.0)
+    assert model.n_components_ == 2
+    found = model.predict(["Ann", "猫"], [13, 11])
+    np.testing.assert_allclose(found, [2.812193, 3.572762], rtol=0, atol=1e-6)
+
+
+def test_recommender_comes_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.choice(600, 200, replace=False), 20)
+    path = tmp_path / "ratings.csv"
+    rows = zip(users, items, rng.integers(1, 6, 200), strict=True)
+    path.write_text("user,item,rating\n" + "".join(f"u{u},{i},{r}\n" for u, i, r in rows))
+    model = nonneg.Recommender(4, random_state=0).fit(path)
+    again = nonneg.load(nonneg.save(model, tmp_path / "model.nonneg"))
+    assert isinstance(again, nonneg.Recommender)
+    assert again.user_factors_.tobytes() == model.user_factors_.tobytes()
+    assert again.item_factors_.tobytes() == model.item_factors_.tobytes()
+    user = f"u{users[0]}"
+    assert again.recommend(user) == model.recommend(user)
+    assert again.explain(user, int(items[1])) == model.explain(user, int(items[1]))
+
+
+def test_what_a_model_file_looks_like(tmp_path: Path) -> None:
+    assert is_model_file(GOLDEN / "nmf.nonneg")
+    assert not is_model_file(Path(__file__))
+    assert not is_model_file(tmp_path / "none")
+    assert not is_model_file(tmp_path)

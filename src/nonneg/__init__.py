@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nonneg.apps.recommend import Recommender
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
     from nonneg.core.losses import HuberLoss
@@ -30,6 +31,7 @@ __all__ = [  # noqa: RUF022
     "Status",
     "Step",
     "HuberLoss",
+    "Recommender",
     "save",
     "load",
     "relative_error",
@@ -48,6 +50,7 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "Recommender": "nonneg.apps.recommend",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",

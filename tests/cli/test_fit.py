@@ -265,3 +265,26 @@ def test_names_from_files(run: Run, fails: Fails, tmp_path: Path) -> None:
     assert component["columns"][0]["name"] == "right"
     columns.write_text("left\n")
     assert "has 1 names · the table has 2 columns" in fails(*given)
+
+
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_any_unit(
+    run: Run, counts: Path, count_values: np.ndarray, tmp_path: Path, unit: float
+) -> None:
+    table = tmp_path / "X.npy"
+    np.save(table, count_values * unit)
+    facts = run("fit", table, "-k", 2, "--json").json
+    plain = run("fit", counts, "-k", 2, "--json").json
+    assert facts["relative_error"] == pytest.approx(plain["relative_error"], rel=1e-6)
+    for ours, theirs in zip(facts["components"], plain["components"], strict=True):
+        assert ours["share"] == pytest.approx(theirs["share"], rel=1e-6)
+        assert ours["columns"][0]["share"] == pytest.approx(theirs["columns"][0]["share"], rel=1e-6)
+    run("fit", table, "-k", 2)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32"])
+def test_any_real_type(run: Run, count_values: np.ndarray, tmp_path: Path, dtype: str) -> None:
+    table = tmp_path / "X.npy"
+    np.save(table, count_values.astype(dtype))
+    facts = run("fit", table, "-k", 2, "--json").json
+    assert facts["dtype"] in ("float32", "float64")

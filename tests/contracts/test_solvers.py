@@ -27,7 +27,11 @@ PENALTIES = {
 
 def matrix(kind, dtype):
     rng = np.random.default_rng(7)
-    X = rng.gamma(1.0, size=(24, K)) @ rng.gamma(1.0, size=(K, 15)) * rng.uniform(0.7, 1.3, (24, 15))
+    X = (
+        rng.gamma(1.0, size=(24, K))
+        @ rng.gamma(1.0, size=(K, 15))
+        * rng.uniform(0.7, 1.3, (24, 15))
+    )
     X = X.astype(dtype)
     if kind == "sparse":
         return sp.csr_array(X * (rng.random(X.shape) < 0.4))
@@ -118,7 +122,12 @@ def test_residual_vanishes_at_the_optimum_of_the_half_problem(solver, problem):
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 @pytest.mark.parametrize(
     ("name", "loss"),
-    [("hals", "frobenius"), ("anls-bpp", "frobenius"), ("ccd", "frobenius"), ("ccd", "kullback-leibler")],
+    [
+        ("hals", "frobenius"),
+        ("anls-bpp", "frobenius"),
+        ("ccd", "frobenius"),
+        ("ccd", "kullback-leibler"),
+    ],
 )
 def test_exact_half_step_satisfies_kkt(name, loss, kind, penalty):
     """A certificate from the losses' own gradient, without the kernels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,8 @@ Verdict = Literal["recommend", "don't recommend", "not sure"]
 # Parts below this share of the estimate are not worth a word.
 _WORTH_SAYING = 0.03
 _MOST_PARTS = 3
+# The start of the scale and the averages come before the components, what is cut off after them.
+_ALWAYS = 2
 
 
 @dataclass(frozen=True)
@@ -108,39 +111,49 @@ class Explanation:
     def sentences(self) -> tuple[str, ...]:
         """The same in plain words."""
         low, high = self.scale
+        coarse, fine = self._decimals, self._decimals + 1
         said = [
-            f"{self.user} would rate {self.item} about {self.estimate:.1f} ({low:g} to {high:g}) "
-            f"and usually gives {self.usual:.1f}: {self.verdict}."
+            f"{self.user} would rate {self.item} about {self.estimate:.{coarse}f} ({low:g} to "
+            f"{high:g}) and usually gives {self.usual:.{coarse}f}: {self.verdict}."
         ]
         if self.rated is not None:
             said.append(f"{self.user} rated it already: {self.rated:g}.")
-        said.append(f"The estimate is {self._sum()}.")
+        said.append(f"The estimate is {self._sum(fine)}.")
         if self.neighbors:
             likes = ", ".join(f"{near.item} ({near.rating:g})" for near in self.neighbors)
             said.append(
                 f"Of what {self.user} rated, these are most like it: {likes}; their weighted mean "
-                f"is {self.neighbor_estimate:.1f}."
+                f"is {self.neighbor_estimate:.{coarse}f}."
             )
         said.append(
             f"This rests on {_counted(self.n_ratings)} by {self.user} and "
             f"{_counted(self.n_item_ratings)} of {self.item}; estimates of held-out ratings are "
-            f"off by {self.error:.2f} (root mean square)."
+            f"off by {self.error:.{fine}f} (root mean square)."
         )
         return tuple(said)
 
-    def _sum(self) -> str:
-        words = []
-        parts = [part for part in self.contributions if part.component is not None]
-        told = [part for part in parts if part.share >= _WORTH_SAYING][:_MOST_PARTS]
-        for part in self.contributions:
-            if part.component is None and part.contribution:
-                words.append(f"{part.contribution:.2f} from the {part.name}")
-            elif part in told:
-                words.append(f"{part.contribution:.2f} from a taste for {part.name}")
-        rest = sum(part.contribution for part in parts) - sum(part.contribution for part in told)
-        if round(rest, 2):
-            words.append(f"{rest:.2f} from other tastes")
-        return " + ".join(words).replace("+ -", "− ") or "0"
+    @property
+    def _decimals(self) -> int:
+        """Enough to tell a hundredth of the scale: 1 for a scale from 1 to 5."""
+        span = self.scale[1] - self.scale[0]
+        return max(0, math.floor(2 - math.log10(span))) if span > 0 else 1
+
+    def _sum(self, decimals: int) -> str:
+        """The parts of the estimate, the smaller components together."""
+        tastes = [part for part in self.contributions if part.component is not None]
+        told = [part for part in tastes if part.share >= _WORTH_SAYING][:_MOST_PARTS]
+        rest = sum(part.contribution for part in tastes) - sum(part.contribution for part in told)
+        terms = [(part.contribution, f"a taste for {part.name}") for part in told]
+        terms.append((rest, "other tastes"))
+        fixed = [part for part in self.contributions if part.component is None]
+        terms[:0] = [(part.contribution, f"the {part.name}") for part in fixed[:_ALWAYS]]
+        terms += [(part.contribution, f"the {part.name}") for part in fixed[_ALWAYS:]]
+        words = [
+            f"{'−' if value < 0 else '+'} {abs(value):.{decimals}f} from {source}"
+            for value, source in terms
+            if round(value, decimals)
+        ]
+        return " ".join(words).removeprefix("+ ") or f"{0:.{decimals}f}"
 
 
 def _counted(n: int) -> str:

@@ -73,7 +73,7 @@ def cosine_similarity(F: ArrayLike, of: int | None = None) -> NDArray[np.float64
     Returns
     -------
     ndarray (rows, rows), or (rows,) with `of`
-        In [0, 1]. A row of zeros is similar to no other row (0); every row is similar to itself (1).
+        In [0, 1]. A row of zeros is similar to no other row (0), every row to itself (1).
 
     Examples
     --------
@@ -95,10 +95,10 @@ def cosine_similarity(F: ArrayLike, of: int | None = None) -> NDArray[np.float64
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     rows /= np.where(norms > 0, norms, 1.0)[:, None]
     if of is None:
-        similarity = np.minimum(rows @ rows.T, 1.0)
-        np.fill_diagonal(similarity, 1.0)
-        return similarity
-    similarity = np.minimum(rows @ rows[of], 1.0)
+        table: NDArray[np.float64] = np.minimum(rows @ rows.T, 1.0)
+        np.fill_diagonal(table, 1.0)
+        return table
+    similarity: NDArray[np.float64] = np.minimum(rows @ rows[of], 1.0)
     similarity[of] = 1.0
     return similarity
 
@@ -125,7 +125,7 @@ def rank_weights(k: int) -> NDArray[np.float64]:
     if k == 1:
         return np.ones(1)
     ranks = np.arange(1, k + 1)
-    return (1 - ranks / ranks.sum()) / (k - 1)
+    return np.asarray((1 - ranks / ranks.sum()) / (k - 1), dtype=np.float64)
 
 
 def nearest(

@@ -7,7 +7,7 @@ of two categories (thrillers, sitcoms), H how much a person leans to each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def talk_factors() -> Factorization:
     """
     # NNDSVD has one start, and the plain algorithm goes where scikit-learn's does.
     fit = factorize(RATINGS.T, N_CATEGORIES, init="nndsvd", accelerate=False, tol=1e-8)
-    return Factorization(**{**vars(fit), "row_names": SHOWS, "column_names": USERS})
+    return replace(fit, row_names=SHOWS, column_names=USERS)
 
 
 def talk_similarity() -> NDArray[np.float64]:

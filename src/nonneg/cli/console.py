@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Commands", "Work", "answer", "check_output", "note", "wrote"]
 
+_bar: Progress | None = None  # the progress bar on stderr, while there is one
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _PROGRESS_AFTER = 1.0  # seconds
 _WIDEST = 100
@@ -123,7 +124,6 @@ class Work:
         self._max_iter = max_iter
         self._max_seconds = max_seconds
         self._text, self._done, self._run, self._last = "", 0.0, 1, 0
-        self._bar: Progress | None = None
         self._over = False
         self._lock = threading.Lock()
         self._timer = threading.Timer(_PROGRESS_AFTER, self._appear)
@@ -135,12 +135,13 @@ class Work:
         return self
 
     def __exit__(self, *_: object) -> None:
+        global _bar
         self._timer.cancel()
         with self._lock:
             self._over = True
-            if self._bar is not None:
-                self._bar.stop()
-                self._bar = None
+            if _bar is not None:
+                _bar.stop()
+                _bar = None
 
     def phase(self, text: str) -> None:
         """Say what is being done now."""
@@ -161,6 +162,7 @@ class Work:
         self._update()
 
     def _appear(self) -> None:
+        global _bar
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         bar = Progress(
@@ -176,11 +178,11 @@ class Work:
                 return
             bar.add_task("", total=None)
             bar.start()
-            self._bar = bar
+            _bar = bar
         self._update()
 
     def _update(self) -> None:
-        bar = self._bar
+        bar = _bar
         if bar is not None:
             known = self._done > 0
             bar.update(
@@ -207,7 +209,8 @@ def _warnings_as_notes() -> Iterator[None]:
 def _say(text: str) -> None:
     from rich.text import Text
 
-    console = _console(stderr=True)
+    # While a bar is shown, its console keeps it below what is said.
+    console = _console(stderr=True) if _bar is None else _bar.console
     # A log gets one line a message; a person gets words that are not cut at the margin.
     console.print(Text(text), soft_wrap=not console.is_terminal)
 

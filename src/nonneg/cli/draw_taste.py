@@ -8,9 +8,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nonneg.cli.draw import Drawing, Facts, clean, count, grid, heading, percent
+from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, percent
 
-__all__ = ["explanation", "fraction", "neighbors", "parts", "recommendations", "recommender"]
+__all__ = [
+    "explanation",
+    "fraction",
+    "neighbors",
+    "parts",
+    "recommendations",
+    "recommender",
+    "tastes",
+    "who",
+]
 
 _TITLE_WIDTH = 44
 # Parts of an estimate below this share are told together.
@@ -43,16 +52,30 @@ def recommender(facts: Facts) -> Drawing:
     )
 
 
+def tastes(facts: Facts) -> Drawing:
+    """The recommender, and the items that tell most about each of its components."""
+    yield from recommender(facts)
+    rows = [
+        (f"{component['number']}", Flow([clean(item) for item in component["items"]]))
+        for component in facts["components"]
+        if component["items"]
+    ]
+    if rows:
+        yield heading("Components, by the items that tell most about them")
+        yield grid(rows)
+
+
 def recommendations(facts: Facts) -> Drawing:
     """A list, best first."""
     yield from recommender(facts)
-    user = clean(facts["user"])
     if not facts["items"]:
         yield heading("Nothing is left to recommend")
-        yield Text(f"  {user} has rated every item; add --rated to see them all the same.")
+        yield Text(
+            f"  {who(facts['user'])} has rated every item; add --rated to see them all the same."
+        )
         return
     mean = "" if facts["mean_rating"] is None else f", {facts['mean_rating']:.1f} on average"
-    yield heading(f"For {user}")
+    yield heading(f"For {who(facts['user'])}")
     yield Text(f"  who gave {count(facts['n_rated'], 'rating')}{mean}", style="dim")
     titled = any(found["title"] for found in facts["items"])
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -66,23 +89,25 @@ def recommendations(facts: Facts) -> Drawing:
         cells = [clean(found["item"], 20 if titled else _TITLE_WIDTH)]
         if titled:
             cells.append(clean(found["title"] or "", _TITLE_WIDTH - 10))
-        table.add_row(
-            str(place), *cells, f"{found['estimate']:.2f}", f"{found['n_ratings']:,}"
-        )
+        table.add_row(str(place), *cells, f"{found['estimate']:.2f}", f"{found['n_ratings']:,}")
     yield Padding(table, (0, 0, 0, 2))
 
 
 def explanation(facts: Facts) -> Drawing:
     """One estimate with its reasons."""
     yield from recommender(facts)
-    user, item = clean(facts["user"]).plain, name_of(facts, 36)
+    user, item = who(facts["user"]), name_of(facts, 36)
     yield heading(f"Would {user} like {item}?")
     low, high = facts["scale"]
     rows = [
         ("estimate", Text(f"{facts['estimate']:.2f} on the scale {low:g} to {high:g}")),
-        ("usual", Text(f"{facts['usual']:.2f} is what {user} gives on average")),
-        ("verdict", VERDICT[facts["verdict"]]),
+        ("usual", Text(f"{facts['usual']:.2f} is what {user} usually gives")),
+        ("verdict", VERDICT[facts["verdict"]].copy()),
     ]
+    if facts["verdict"] == "not sure":
+        rows[-1][1].append(
+            f", since this is close to what {user} usually gives", "not bold default"
+        )
     if facts["rated"] is not None:
         rows.insert(0, ("rated", Text(f"{facts['rated']:g} is what {user} gave already")))
     yield grid(rows)
@@ -113,11 +138,13 @@ def parts(facts: Facts) -> Padding:
             table.add_row(*_amount(part["contribution"], part["share"]), Text(name))
         elif part in told:
             name = clean(part["name"], _MOST_EXAMPLES - 12)
-            table.add_row(*_amount(part["contribution"], part["share"]), Text("a taste for ") + name)
-    rest = sum(part["contribution"] for part in tastes if part not in told)
+            table.add_row(
+                *_amount(part["contribution"], part["share"]), Text("a taste for ") + name
+            )
+    rest = [part["contribution"] for part in tastes if part not in told and part["contribution"]]
     if rest:
-        others = count(len(tastes) - len(told), "other taste" if told else "taste")
-        table.add_row(*_amount(rest, rest / (facts["estimate"] or 1.0)), others)
+        others = count(len(rest), "other taste" if told else "taste")
+        table.add_row(*_amount(sum(rest), sum(rest) / (facts["estimate"] or 1.0)), others)
     table.add_row(Text(f"{facts['estimate']:.2f}", "bold"), "", Text("estimate", "bold"))
     return Padding(table, (0, 0, 0, 2))
 
@@ -129,7 +156,7 @@ def neighbors(entries: Sequence[Facts], estimate: float | None, digits: int = 2)
     """Neighbours with weights, and the weighted mean of their ratings."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("item", no_wrap=True, overflow="ellipsis")
-    for name in ("similarity", "weight", "rating", "weight × rating"):
+    for name in ("similarity", "weight", "rating", "adds"):
         table.add_column(name, justify="right")
     for entry in entries:
         table.add_row(
@@ -140,9 +167,7 @@ def neighbors(entries: Sequence[Facts], estimate: float | None, digits: int = 2)
             f"{entry['contribution']:.{digits}f}",
         )
     if estimate is not None:
-        table.add_row(
-            Text("together", "bold"), "", "1", "", Text(f"{estimate:.{digits}f}", "bold")
-        )
+        table.add_row(Text("together", "bold"), "", "1", "", Text(f"{estimate:.{digits}f}", "bold"))
     return Padding(table, (0, 0, 0, 2))
 
 
@@ -154,7 +179,20 @@ def fraction(rank: int, k: int) -> str:
 
 def name_of(facts: Facts, width: int) -> str:
     """The title of an item if it has one, else its id."""
-    return clean(facts["title"] or facts["item"], width).plain
+    if facts["title"]:
+        return clean(facts["title"], width).plain
+    return _worded("item", facts["item"], width)
+
+
+def who(user: object) -> str:
+    """The id of a user as a word."""
+    return _worded("user", user, 28)
+
+
+def _worded(noun: str, name: object, width: int) -> str:
+    """A name as it is; a number with its noun."""
+    known = clean(name, width).plain
+    return f"{noun} {known}" if known.isdecimal() else known
 
 
 def _amount(contribution: float, share: float) -> tuple[Text, Text]:

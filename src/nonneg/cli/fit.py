@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -206,12 +206,20 @@ def show(
 
     Example: nonneg show genes.nonneg --top 20
     """
-    from nonneg.cli import draw
+    from nonneg.apps.recommend import Recommender
+    from nonneg.cli import draw, draw_taste
+    from nonneg.models import load
     from nonneg.report.facts import factorization_facts
+    from nonneg.report.taste import taste_facts
 
-    _, fitted = _load(model)
-    facts = {"source": str(model), **factorization_facts(fitted, top=top)}
-    answer(facts, as_json, lambda: draw.factorization(facts))
+    loaded = load(model)
+    facts: dict[str, Any] = {"source": str(model)}
+    if isinstance(loaded, Recommender):
+        facts |= taste_facts(loaded, top=top)
+        answer(facts, as_json, lambda: draw_taste.tastes(facts))
+    else:
+        facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
+        answer(facts, as_json, lambda: draw.factorization(facts))
 
 
 def _read(work: Work, path: Path, layout: str) -> Table:

@@ -92,12 +92,10 @@ def recommend(
         facts = {"source": str(ratings), **recommender_facts(model)}
         drawing = draw_taste.recommender
         if item is not None:
-            facts |= explanation_facts(model.explain(user, item), titles=names)
+            facts |= explanation_facts(model.explain(user, item), model=model, titles=names)
             drawing = draw_taste.explanation
         elif user is not None:
-            facts |= recommendation_facts(
-                model, user, n, exclude_seen=not rated, titles=names
-            )
+            facts |= recommendation_facts(model, user, n, exclude_seen=not rated, titles=names)
             drawing = draw_taste.recommendations
         facts["saved"] = None if output is None else str(save(model, output, force=force))
     answer(facts, as_json, lambda: drawing(facts))

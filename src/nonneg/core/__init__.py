@@ -1,0 +1,1 @@
+"""The mathematics: data, losses, penalties, solvers and the one loop, on numpy and scipy."""

@@ -125,9 +125,7 @@ def alternate(
             reach = 0.0 if plain else momentum
             new_left = _extrapolated(problem, left, earlier_left, reach, solver)
             new_right = _extrapolated(problem.T, right, earlier_right, reach, solver)
-            first = solver.half_step(
-                problem, new_left, new_right, cautious=cautious, measure=False
-            )
+            first = solver.half_step(problem, new_left, new_right, cautious=cautious, measure=False)
             second = solver.half_step(problem.T, new_right, new_left, cautious=cautious)
             loss = second.loss
             if loss is None:
@@ -171,9 +169,7 @@ def alternate(
     return Outcome(left, right, objective, status, n_iter, tuple(history))
 
 
-def _settled(
-    decrease: float, objective: float, residual: float, noise: float, tol: float
-) -> bool:
+def _settled(decrease: float, objective: float, residual: float, noise: float, tol: float) -> bool:
     return decrease <= max(tol * 0.02 * objective, noise) or residual <= tol * 0.1
 
 

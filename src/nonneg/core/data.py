@@ -72,6 +72,11 @@ class DataMatrix:
         """Number of observed entries."""
         return self.shape[0] * self.shape[1]
 
+    @property
+    def n_stored(self) -> int:
+        """Number of entries that a pass over X touches."""
+        raise NotImplementedError
+
     @cached_property
     def unit(self) -> float:
         """Mean observed entry (stored scale): the size of a typical value."""
@@ -187,28 +192,29 @@ class Dense(DataMatrix):
     """Every entry stored and observed."""
 
     def __init__(self, values: FloatArray, exponent: int, n_threads: int) -> None:
-        super().__init__(
-            cast(tuple[int, int], values.shape), values.dtype, exponent, n_threads
-        )
+        super().__init__(cast(tuple[int, int], values.shape), values.dtype, exponent, n_threads)
         self.values = values
+
+    @property
+    def n_stored(self) -> int:
+        return self.values.size
 
     @cached_property
     def n_zero(self) -> int:
         return self.values.size - int(np.count_nonzero(self.values))
 
     def power_sum(self, power: float) -> float:
-        return sum(
-            _power_sum(self.values[rows], power) for rows in _row_slices(self.values.shape)
-        )
+        return sum(_power_sum(self.values[rows], power) for rows in _row_slices(self.values.shape))
 
     def row_square_sums(self) -> NDArray[np.float64]:
-        return np.einsum("ij,ij->i", self.values, self.values, dtype=np.float64)
+        squares = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float64)
+        return cast("NDArray[np.float64]", squares)
 
     def row(self, i: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         return self.values[i].astype(np.float64), np.ones(self.shape[1], dtype=bool)
 
     def cross(self, F: FloatArray) -> FloatArray:
-        return cast(FloatArray, self.values @ F)
+        return self.values @ F
 
     def gram_step(
         self,
@@ -231,7 +237,7 @@ class Dense(DataMatrix):
         return _merge(parts)
 
     def _transpose(self) -> Dense:
-        return Dense(cast(FloatArray, self.values.T), self.exponent, self.n_threads)
+        return Dense(self.values.T, self.exponent, self.n_threads)
 
     @cached_property
     def _contiguous(self) -> FloatArray:
@@ -241,7 +247,7 @@ class Dense(DataMatrix):
         return self._contiguous, "full"
 
     def _dense_block(self, rows: slice) -> tuple[FloatArray, FloatArray | None]:
-        return cast(FloatArray, self.values[rows]), None
+        return self.values[rows], None
 
 
 class Sparse(DataMatrix):
@@ -262,6 +268,10 @@ class Sparse(DataMatrix):
         self.kernel = kernels.csr_kernel(shape, indptr, indices, values, weights)
 
     @property
+    def n_stored(self) -> int:
+        return self.values.size
+
+    @property
     def n_zero(self) -> int:
         return self.n_observed - int(np.count_nonzero(self.values))
 
@@ -273,7 +283,8 @@ class Sparse(DataMatrix):
         if self.weights is not None:
             squares *= self.weights
         owner = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
-        return np.bincount(owner, squares, minlength=self.shape[0])
+        sums = np.bincount(owner, squares, minlength=self.shape[0])
+        return cast("NDArray[np.float64]", sums)
 
     def row(self, i: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         x = np.zeros(self.shape[1])
@@ -301,9 +312,7 @@ class Sparse(DataMatrix):
     def _transpose(self) -> Sparse:
         indptr, indices, values, weights = self._transposed_arrays()
         shape = (self.shape[1], self.shape[0])
-        return type(self)(
-            shape, indptr, indices, values, self.exponent, self.n_threads, weights
-        )
+        return type(self)(shape, indptr, indices, values, self.exponent, self.n_threads, weights)
 
     def _transposed_arrays(
         self,
@@ -345,7 +354,7 @@ class Observed(Sparse):
         return int(self.values.size)
 
     @cached_property
-    def weight_sum(self) -> float:  # type: ignore[override]
+    def weight_sum(self) -> float:
         if self.weights is None:
             return float(self.values.size)
         return float(self.weights.sum(dtype=np.float64))
@@ -367,9 +376,7 @@ class Observed(Sparse):
         """Return the observed entries less the rank-one model u vᵀ, as a sparse matrix."""
         owner = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
         rest = (self.values - u[owner] * v[self.indices]).astype(self.dtype)
-        return Sparse(
-            self.shape, self.indptr, self.indices, rest, self.exponent, self.n_threads
-        )
+        return Sparse(self.shape, self.indptr, self.indices, rest, self.exponent, self.n_threads)
 
     def _entry_rows(self, nonzeros_suffice: bool) -> tuple[CsrKernel | FloatArray, Layout]:
         return self.kernel, "stored"

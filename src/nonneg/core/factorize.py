@@ -6,7 +6,6 @@ import math
 import time
 import warnings
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
 from typing import Literal, cast
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from nonneg.core.alternate import Callback, Outcome, Rule, Status, Step, alternate
 from nonneg.core.data import DataMatrix
 from nonneg.core.init import INITS, Init, starting_factors
-from nonneg.core.intake import MatrixLike, as_data, check_memory
+from nonneg.core.intake import MatrixLike, as_data, check_memory, is_count
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import BetaLoss, Loss, make_loss
 from nonneg.core.penalties import Penalty
@@ -280,7 +279,7 @@ def as_generator(random_state: RandomState) -> tuple[np.random.Generator, int | 
     if isinstance(random_state, np.random.RandomState):
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         return np.random.default_rng(seed), seed
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool) and random_state >= 0:
+    if is_count(random_state, 0):
         return np.random.default_rng(int(random_state)), int(random_state)
     raise InputError(
         f"random_state={random_state!r} is no seed · it must be None, a whole number from 0, a "
@@ -356,20 +355,26 @@ def _fixed(
         raise InputError(f"{name} has the wrong shape · it must be {told}, NaN where free")
     known = given[~np.isnan(given)]
     if known.size and (known.min() < 0 or known.max() > upper or np.isinf(known).any()):
-        raise InputError(f"{name} holds values below 0 or above the bound · fix only feasible values")
+        raise InputError(
+            f"{name} holds values below 0 or above the bound · fix only feasible values"
+        )
     return np.ascontiguousarray(given)
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not (0 <= value < math.inf):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.number))
+        or not (0 <= float(value) < math.inf)
+    ):
         raise InputError(f"{name}={value!r} · it must be a finite number from 0 · change it")
     return float(value)
 
 
 def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+    if not is_count(value, 1):
         raise InputError(f"{name}={value!r} · it must be a whole number from 1 · change it")
-    return int(value)
+    return int(cast(int, value))
 
 
 def _rank(
@@ -499,7 +504,9 @@ def _given_factors(
         if values.shape != shape:
             raise InputError(f"{name} has shape {values.shape} · the start must be {shape}")
         if values.dtype.kind not in "biuf" or not np.isfinite(values).all() or values.min() < 0:
-            raise InputError(f"{name} holds values that are no finite numbers ≥ 0 · give a start ≥ 0")
+            raise InputError(
+                f"{name} holds values that are no finite numbers ≥ 0 · give a start ≥ 0"
+            )
         if name == "W":
             shift = half - data.exponent
             left = np.ascontiguousarray(np.ldexp(values.astype(data.dtype), shift))
@@ -535,7 +542,9 @@ def _finished(
     relative = max(loss, 0.0) / problem.size
     is_divergence = problem.loss.error(2.0) == 2.0
     error = _unscaled(problem.loss.error(loss), e * degree / (2 if is_divergence else 1))
-    history = tuple(replace(s, objective=_unscaled(s.objective, e * degree)) for s in outcome.history)
+    history = tuple(
+        replace(s, objective=_unscaled(s.objective, e * degree)) for s in outcome.history
+    )
     half = e // 2
     return Factorization(
         W=np.ldexp(polished.values, e - half) if e else polished.values,
@@ -559,6 +568,6 @@ def _unscaled(value: float, exponent: float) -> float:
     if exponent == 0 or not math.isfinite(value):
         return value
     try:
-        return value * 2.0**exponent
+        return float(value * 2.0**exponent)
     except OverflowError:
         return float(np.finfo(np.float64).max)

@@ -48,9 +48,7 @@ def starting_factors(
         elif init == "nndsvdar":
             for factor in (W, F):
                 empty = factor == 0
-                factor[empty] = np.abs(
-                    fill * rng.standard_normal(int(empty.sum())) / 100
-                )
+                factor[empty] = np.abs(fill * rng.standard_normal(int(empty.sum())) / 100)
     return (
         np.ascontiguousarray(W.astype(data.dtype)),
         np.ascontiguousarray(F.astype(data.dtype)),
@@ -63,7 +61,7 @@ def _nndsvd(data: DataMatrix, k: int, rng: np.random.Generator) -> tuple[Array, 
     for t in range(U.shape[1]):
         u, v = U[:, t], V[:, t]
         sides = [(np.maximum(s * u, 0), np.maximum(s * v, 0)) for s in (1.0, -1.0)]
-        masses = [np.linalg.norm(a) * np.linalg.norm(b) for a, b in sides]
+        masses = [float(np.linalg.norm(a) * np.linalg.norm(b)) for a, b in sides]
         if t == 0:
             # The leading pair has one sign (Perron–Frobenius).
             a, b, mass = np.abs(u), np.abs(v), 1.0
@@ -80,9 +78,7 @@ def _nndsvd(data: DataMatrix, k: int, rng: np.random.Generator) -> tuple[Array, 
     return W, F
 
 
-def _leading_svd(
-    data: DataMatrix, k: int, rng: np.random.Generator
-) -> tuple[Array, Array, Array]:
+def _leading_svd(data: DataMatrix, k: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     times, times_T = _products(data)
     m, n = data.shape
     rank = min(k, m, n)
@@ -99,7 +95,7 @@ def _leading_svd(
     squares, V = np.linalg.eigh(B.T @ B)
     order = np.argsort(squares)[::-1][:rank]
     S = np.sqrt(np.maximum(squares[order], 0.0))
-    known = S > 1e-7 * S[0]
+    known = 1e-7 * S[0] < S
     order, S = order[known], S[known]
     return Q @ V[:, order], S, (B @ V[:, order]) / S
 

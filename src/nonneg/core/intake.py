@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from numbers import Real
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,9 +21,11 @@ from nonneg.core.data import DataMatrix, Dense, Observed, Sparse
 from nonneg.core.kernels import FloatArray
 from nonneg.errors import InputError, TooLargeError
 
-__all__ = ["MatrixLike", "as_data", "check_memory", "is_nan", "working_dtype"]
+__all__ = ["MatrixLike", "as_data", "check_memory", "is_count", "is_nan", "working_dtype"]
 
-MatrixLike = NDArray[np.generic] | sp.sparray | sp.spmatrix
+MatrixLike: TypeAlias = NDArray[Any] | sp.sparray | sp.spmatrix
+# scipy's base classes of sparse matrices name neither `format` nor `data`.
+_AnySparse: TypeAlias = Any
 
 # Mean entries within 2^±20 need no scaling: squares and their sums stay inside float32.
 _SAFE_EXPONENT = 20
@@ -32,6 +34,12 @@ _SAFE_EXPONENT = 20
 def is_nan(value: object) -> bool:
     """Return whether `value` is a float NaN."""
     return isinstance(value, Real) and math.isnan(value)
+
+
+def is_count(value: object, least: int) -> bool:
+    """Return whether `value` is a whole number from `least` (True and False are none)."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(cast(int, value)) >= least
 
 
 def working_dtype(dtype: np.dtype) -> np.dtype:
@@ -99,7 +107,7 @@ def as_data(
         Negative, infinite, complex or non-numeric values, wrong dimensions, nothing observed,
         corrupt sparse structure.
     """
-    if not (is_nan(missing_values) or (isinstance(missing_values, Real) and missing_values == 0)):
+    if not is_nan(missing_values) and missing_values != 0:
         raise InputError(
             f"missing_values={missing_values!r} · only nan and 0 can mark missing cells · replace "
             "the marker by nan first"
@@ -126,7 +134,7 @@ def as_data(
 def _threads(n_threads: int | None) -> int:
     if n_threads is None:
         return kernels.default_threads()
-    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
+    if not is_count(n_threads, 1):
         raise InputError(
             f"n_threads={n_threads!r} · it must be a whole number from 1 · or None for all cores"
         )
@@ -156,9 +164,9 @@ def _check_values(values: FloatArray, where: _Locator) -> None:
     if math.isnan(low) or math.isnan(high):
         at = int(np.flatnonzero(np.isnan(values))[0])
         raise InputError(
-            f"Input X contains NaN: {int(np.isnan(values).sum())} cells, the first at {where(at)} · "
-            "NaN cannot be fitted here · mark missing cells by missing_values=nan in a dense X, or "
-            "leave them out of a sparse one and use missing_values=0"
+            f"Input X contains NaN: {int(np.isnan(values).sum())} cells, the first at {where(at)} "
+            "· NaN cannot be fitted here · mark missing cells by missing_values=nan in a dense X, "
+            "or leave them out of a sparse one and use missing_values=0"
         )
     if math.isinf(high) or math.isinf(low):
         at = int(np.flatnonzero(np.isinf(values))[0])
@@ -210,7 +218,7 @@ def _rescaled(values: FloatArray, exponent: int) -> FloatArray:
 
 
 def _from_dense(
-    X: NDArray[np.generic], zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
+    X: NDArray[Any], zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
 ) -> DataMatrix:
     shape = _check_shape(X.shape)
     values = cast(FloatArray, np.asarray(X, dtype=working_dtype(X.dtype), order="K"))
@@ -222,8 +230,10 @@ def _from_dense(
     if has_nan and zero_is_missing:
         _check_values(values.ravel(), _Locator(shape[1]))
     if not has_nan and not zero_is_missing and weights is None:
-        _check_values(values.ravel(order="K") if values.flags.c_contiguous else values.ravel(),
-                      _Locator(shape[1]))
+        _check_values(
+            values.ravel(order="K") if values.flags.c_contiguous else values.ravel(),
+            _Locator(shape[1]),
+        )
         exponent = _exponent(values.ravel(order="K"), values.size)
         if not (values.flags.c_contiguous or values.flags.f_contiguous):
             values = cast(FloatArray, np.ascontiguousarray(values))
@@ -235,12 +245,14 @@ def _from_dense(
     if weights is not None:
         dense_weights = _dense_weights(weights, shape, values.dtype)
         seen &= dense_weights > 0
-        chosen = cast(FloatArray, dense_weights[seen])
+        chosen = dense_weights[seen]
     counts = np.count_nonzero(seen, axis=1)
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    indptr = np.zeros(shape[0] + 1, dtype=np.int64)
+    np.cumsum(counts, out=indptr[1:])
     small = shape[1] <= np.iinfo(np.int32).max
-    indices = np.nonzero(seen)[1].astype(np.int32 if small else np.int64)
-    stored = cast(FloatArray, values[seen])
+    columns = np.nonzero(seen)[1]
+    indices = columns.astype(np.int32) if small else columns.astype(np.int64)
+    stored = values[seen]
     _check_values(stored, _Locator(shape[1], indptr, indices))
     exponent = _exponent(stored, max(stored.size, 1))
     return Observed(
@@ -249,7 +261,7 @@ def _from_dense(
 
 
 def _dense_weights(weights: MatrixLike, shape: tuple[int, int], dtype: np.dtype) -> FloatArray:
-    given = weights.toarray() if sp.issparse(weights) else np.asarray(weights)
+    given = cast(_AnySparse, weights).toarray() if sp.issparse(weights) else np.asarray(weights)
     if given.shape != shape:
         raise InputError(
             f"weights have shape {given.shape} · X has shape {shape} · give one weight a cell"
@@ -260,7 +272,9 @@ def _dense_weights(weights: MatrixLike, shape: tuple[int, int], dtype: np.dtype)
 
 def _check_weights(values: NDArray[np.generic]) -> None:
     if values.dtype.kind not in "biuf":
-        raise InputError(f"weights have dtype {values.dtype} · weights are numbers ≥ 0 · convert them")
+        raise InputError(
+            f"weights have dtype {values.dtype} · weights are numbers ≥ 0 · convert them"
+        )
     if values.size and not (np.isfinite(values).all() and values.min() >= 0):
         raise InputError(
             "weights contain negative or non-finite values · a weight is a finite number ≥ 0 · "
@@ -269,7 +283,7 @@ def _check_weights(values: NDArray[np.generic]) -> None:
 
 
 def _from_sparse(
-    X: sp.sparray | sp.spmatrix, zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
+    X: _AnySparse, zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
 ) -> DataMatrix:
     shape = _check_shape(cast("tuple[int, ...]", X.shape))
     dtype = working_dtype(X.dtype)
@@ -287,7 +301,8 @@ def _from_sparse(
     keep = (values != 0) & ~np.isnan(values)
     chosen = None
     if weights is not None:
-        weight_csr = weights.tocsr() if sp.issparse(weights) else np.asarray(weights)
+        sparse = sp.issparse(weights)
+        weight_csr = cast(_AnySparse, weights).tocsr() if sparse else np.asarray(weights)
         if weight_csr.shape != shape:
             raise InputError(
                 f"weights have shape {weight_csr.shape} · X has shape {shape} · give one weight a "
@@ -309,7 +324,7 @@ def _from_sparse(
     )
 
 
-def _sound_csr(X: sp.sparray | sp.spmatrix) -> sp.csr_array:
+def _sound_csr(X: _AnySparse) -> _AnySparse:
     """Return X by rows without duplicates, its structure checked before scipy touches it."""
     if X.format in ("csr", "csc"):
         by_rows = X.shape if X.format == "csr" else X.shape[::-1]

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nonneg.core import _native
+import nonneg.core._native as _native
 
 __all__ = [
     "CsrKernel",

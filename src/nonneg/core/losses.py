@@ -79,7 +79,7 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True)
-class BetaLoss:
+class BetaLoss(Loss):
     """β-divergence: 2 is Frobenius, 1 Kullback–Leibler, 0 Itakura–Saito."""
 
     beta: float = 2.0
@@ -151,7 +151,7 @@ class BetaLoss:
 
 
 @dataclass(frozen=True)
-class HuberLoss:
+class HuberLoss(Loss):
     """½r² where |r| ≤ δ, δ(|r| − ½δ) beyond: squared error that outliers cannot pull.
 
     Parameters
@@ -202,7 +202,7 @@ class HuberLoss:
 
 
 @dataclass(frozen=True)
-class L1Loss:
+class L1Loss(Loss):
     """Σ|x − y|, rounded off within a thousandth of the mean entry (a Huber loss that narrow)."""
 
     name: str | float = "l1"
@@ -239,7 +239,7 @@ class L1Loss:
 
 
 @dataclass(frozen=True)
-class L21Loss:
+class L21Loss(Loss):
     """Σᵢ‖xᵢ − yᵢ‖₂ over samples: whole samples may be outliers (Kong, Ding & Huang 2011)."""
 
     samples_are_rows: bool = True
@@ -314,8 +314,12 @@ def make_loss(spec: str | float | Loss) -> Loss:
         return LOSSES[spec]
     if isinstance(spec, (int, float, np.number)) and not isinstance(spec, bool):
         if not math.isfinite(spec):
-            raise InputError(f"loss={spec!r} · β must be finite · 2 is frobenius, 1 and 0 are KL and IS")
+            raise InputError(
+                f"loss={spec!r} · β must be finite · 2 is frobenius, 1 and 0 are KL and IS"
+            )
         return BetaLoss(float(spec))
     if hasattr(type(spec), "kernel"):
         return spec  # type: ignore[return-value]
-    raise InputError(f"loss={spec!r} is neither a name nor a float β · give one of {', '.join(LOSSES)}")
+    raise InputError(
+        f"loss={spec!r} is neither a name nor a float β · give one of {', '.join(LOSSES)}"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,15 +55,13 @@ class Problem:
 
     data: DataMatrix
     loss: Loss
-    left: Penalty = Penalty()
-    right: Penalty = Penalty()
+    left: Penalty = field(default_factory=Penalty)
+    right: Penalty = field(default_factory=Penalty)
 
     @property
     def T(self) -> Problem:
         """The same problem with rows and columns, left and right swapped."""
-        return replace(
-            self, data=self.data.T, loss=self.loss.T, left=self.right, right=self.left
-        )
+        return replace(self, data=self.data.T, loss=self.loss.T, left=self.right, right=self.left)
 
     @property
     def in_gram_form(self) -> bool:

@@ -43,7 +43,7 @@ def read_names(path: PathLike, size: int, side: str) -> tuple[str, ...]:
 
 
 def read_titles(path: PathLike) -> dict[str, str]:
-    """Read what items are called: a delimited text (also .gz) whose first two columns are id, title.
+    """Read what items are called: a delimited text (also .gz) with id and title in columns 1, 2.
 
     Further columns are left alone; the first title of an id counts, and ids keep their spelling.
 

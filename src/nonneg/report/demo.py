@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nonneg.apps import talk
+from nonneg.apps.neighbors import cosine_similarity
 from nonneg.report.facts import Facts
 from nonneg.report.taste import explanation_facts, neighbor_facts
 
@@ -29,7 +30,8 @@ def demo_facts() -> Facts:
         "W": fit.W.tolist(),
         "H": fit.H.tolist(),
         "error": fit.error,
-        "similarity": talk.talk_similarity().tolist(),
+        # From W as it is printed, to three decimals, as the talk has it.
+        "similarity": cosine_similarity(fit.W.round(3)).tolist(),
         "naive": {
             "user": answer.user,
             "show": answer.show,

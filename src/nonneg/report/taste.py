@@ -1,4 +1,4 @@
-"""Facts about a recommender: the model, a list of recommendations, one estimate with its reasons."""
+"""Facts about a recommender: the model, a list of recommendations, an estimate with reasons."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "neighbor_facts",
     "recommendation_facts",
     "recommender_facts",
+    "taste_facts",
 ]
 
 Titles = Mapping[str, str]
@@ -43,6 +44,17 @@ def recommender_facts(model: Recommender) -> Facts:
         "damping": model.damping_,
         "seed": seed if isinstance(seed, int) else None,
         "held_out_error": model.error_,
+    }
+
+
+def taste_facts(model: Recommender, *, top: int = 10) -> Facts:
+    """The facts of a recommender, and in `components` the `items` that tell most about each."""
+    named = model.component_items(top) if top else [()] * model.n_components_
+    return recommender_facts(model) | {
+        "components": [
+            {"number": t + 1, "items": [_plain(item) for item in items]}
+            for t, items in enumerate(named)
+        ]
     }
 
 
@@ -82,8 +94,18 @@ def recommendation_facts(
     }
 
 
-def explanation_facts(why: Explanation, *, titles: Titles | None = None) -> Facts:
+def explanation_facts(
+    why: Explanation, *, model: Recommender | None = None, titles: Titles | None = None
+) -> Facts:
     """One estimate, its parts and its neighbours.
+
+    Parameters
+    ----------
+    why : Explanation
+    model : Recommender, optional
+        Needed to call the components by the titles of their items.
+    titles : dict of str to str, optional
+        What items are called.
 
     Returns
     -------
@@ -93,6 +115,8 @@ def explanation_facts(why: Explanation, *, titles: Titles | None = None) -> Fact
         `item`, `title`, `similarity`, `weight`, `rating`, `contribution`), `neighbor_estimate`,
         `n_rated`, `n_item_ratings` and `held_out_error`.
     """
+    tastes = [] if model is None or titles is None else model.component_items()
+    named = [", ".join(_title(item, titles) or str(item) for item in items) for items in tastes]
     return {
         "user": _plain(why.user),
         "item": _plain(why.item),
@@ -104,7 +128,7 @@ def explanation_facts(why: Explanation, *, titles: Titles | None = None) -> Fact
         "rated": why.rated,
         "parts": [
             {
-                "name": part.name,
+                "name": part.name if part.component is None or not named else named[part.component],
                 "component": None if part.component is None else part.component + 1,
                 "contribution": part.contribution,
                 "share": part.share,

@@ -94,7 +94,13 @@ class Multiplicative:
         """Improve `left` by one update, or by many."""
         del cautious  # every update is a majorise-minimise step
         return _entry_step(
-            problem, left, right, "multiply", Sweeps(300, 1e-5) if exact else Sweeps(1), False, measure
+            problem,
+            left,
+            right,
+            "multiply",
+            Sweeps(300, 1e-5) if exact else Sweeps(1),
+            False,
+            measure,
         )
 
 

@@ -64,8 +64,7 @@ class Hals:
         if self._fixed_sweeps is not None:
             return self._fixed_sweeps
         rows, k = left.values.shape
-        stored = getattr(problem.data, "values").size
-        ratio = stored / max(rows * k, 1)
+        ratio = problem.data.n_stored / max(rows * k, 1)
         return Sweeps(int(np.clip(1 + 0.5 * ratio, _MIN_SWEEPS, _MAX_SWEEPS)), _INNER_TOLERANCE)
 
 
@@ -105,7 +104,10 @@ class Pivoting:
 
 def _needs_gram_form(name: str, problem: Problem) -> str | None:
     if not problem.loss.quadratic:
-        return f'solver="{name}" minimises the frobenius loss only: use "ccd" or "mu" for {problem.loss.name}'
+        return (
+            f'solver="{name}" minimises the frobenius loss only: use "ccd" or "mu" for '
+            f"{problem.loss.name}"
+        )
     if problem.data.has_holes:
         return f'solver="{name}" needs every entry observed and unweighted: use "ccd"'
     return None

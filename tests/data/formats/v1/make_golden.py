@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import nonneg
+from nonneg.io.ratings import Ratings
 
 HERE = Path(__file__).parent
 
@@ -41,7 +42,14 @@ def nmf() -> nonneg.NMF:
 
 
 def recommender() -> nonneg.Recommender:
-    raise NotImplementedError
+    ratings = Ratings(
+        users=np.array([0, 0, 1, 1, 2, 2, 3], dtype=np.int32),
+        items=np.array([0, 1, 0, 2, 1, 2, 0], dtype=np.int32),
+        values=np.array([5.0, 4.0, 4.5, 1.0, 5.0, 2.0, 3.0]),
+        user_ids=np.array(["Ann", "Bøb", "Cem", "猫"], dtype=object),
+        item_ids=np.array([7, 11, 13], dtype=np.int64),
+    )
+    return nonneg.Recommender(2, random_state=0, n_threads=1).fit(ratings)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,134 @@
+"""A fitted recommender as plain values and arrays, and back, with every part checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nonneg.apps.averages import Averages
+from nonneg.apps.rating_model import RatingModel
+from nonneg.apps.tuning import Scale
+from nonneg.errors import InputError
+from nonneg.io.ratings import Ratings
+
+__all__ = ["from_parts", "to_parts"]
+
+Record = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+def to_parts(ratings: Ratings, model: RatingModel) -> Record:
+    """Return what a model file holds of ratings and model."""
+    meta: dict[str, Any] = {
+        "scale": asdict(model.scale),
+        "damping": model.damping,
+        "mean": model.averages.mean,
+        "user_ids": _storable("user", ratings.user_ids),
+        "item_ids": _storable("item", ratings.item_ids),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "user_factors": model.user_factors,
+        "item_factors": model.item_factors,
+        "user_offsets": model.averages.users,
+        "item_offsets": model.averages.items,
+        "users": ratings.users,
+        "items": ratings.items,
+        "values": ratings.values,
+    }
+    return meta, arrays
+
+
+def from_parts(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> tuple[Ratings, RatingModel]:
+    """Return the ratings and the model of a record.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        A part is missing, or the parts contradict one another.
+    """
+    ratings = Ratings(
+        np.asarray(arrays["users"], dtype=np.int32),
+        np.asarray(arrays["items"], dtype=np.int32),
+        np.asarray(arrays["values"], dtype=np.float64),
+        _ids("user_ids", meta["user_ids"]),
+        _ids("item_ids", meta["item_ids"]),
+    )
+    m, n = ratings.n_users, ratings.n_items
+    for name, codes, size in (("users", ratings.users, m), ("items", ratings.items, n)):
+        if codes.ndim != 1 or not codes.size or codes.min() < 0 or codes.max() >= size:
+            raise ValueError(f"{name} are no codes from 0 to {size - 1}")
+    if arrays["item_factors"].ndim != 2:
+        raise ValueError("item_factors are no table")
+    k = arrays["item_factors"].shape[1]
+    shapes = {
+        "user_factors": (m, k),
+        "item_factors": (n, k),
+        "user_offsets": (m,),
+        "item_offsets": (n,),
+        "items": ratings.users.shape,
+        "values": ratings.users.shape,
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape} instead of {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} is not finite")
+    for name in ("user_factors", "item_factors", "values"):
+        if (arrays[name] < 0).any():
+            raise ValueError(f"{name} has negative entries")
+    scale = Scale(*(_finite(name, meta["scale"][name]) for name in ("low", "high", "deviation")))
+    if scale.high < scale.low:
+        raise ValueError("the scale ends before it starts")
+    damping = _finite("damping", meta["damping"])
+    if damping < 0:
+        raise ValueError("damping is negative")
+    model = RatingModel(
+        scale,
+        damping,
+        Averages(
+            _finite("mean", meta["mean"]),
+            np.asarray(arrays["user_offsets"], dtype=np.float64),
+            np.asarray(arrays["item_offsets"], dtype=np.float64),
+        ),
+        np.asarray(arrays["user_factors"], dtype=np.float32),
+        np.asarray(arrays["item_factors"], dtype=np.float32),
+        np.bincount(ratings.users, minlength=m),
+        np.bincount(ratings.items, minlength=n),
+    )
+    return ratings, model
+
+
+def _finite(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} is no finite number")
+    return float(value)
+
+
+def _storable(kind: str, ids: NDArray[Any]) -> list[Any]:
+    """Ids as JSON keeps them."""
+    listed: list[Any] = ids.tolist()
+    for name in listed:
+        if isinstance(name, (str, int)) or (isinstance(name, float) and math.isfinite(name)):
+            continue
+        raise InputError(
+            f"the {kind} id {name!r} is a {type(name).__name__} · model files keep ids that are "
+            "texts or numbers · convert the column to text and fit again"
+        )
+    return listed
+
+
+def _ids(name: str, listed: object) -> NDArray[Any]:
+    """Ids as `read_ratings` holds them: int64 where all are, else objects."""
+    if not isinstance(listed, list) or len(set(listed)) != len(listed):
+        raise ValueError(f"{name} is no list of different ids")
+    if listed and all(type(one) is int and -(2**63) <= one < 2**63 for one in listed):
+        return np.array(listed, dtype=np.int64)
+    ids = np.empty(len(listed), dtype=object)
+    ids[:] = listed
+    return ids
