@@ -54,6 +54,7 @@ def test_factorization_comes_back(tmp_path_factory: Any, data: st.DataObject) ->
         error=data.draw(numbers),
         relative_error=data.draw(numbers),
         loss=data.draw(st.sampled_from(["frobenius", "l21", 1.5, 3.0])),
+        delta=data.draw(st.one_of(st.none(), numbers)),
         solver="mu",
         init="random",
         n_observed=m * n,
@@ -160,6 +161,7 @@ def _factorization_record(tmp_path: Path) -> ModelRecord:
         ({"n_iter": True}, "n_iter"),
         ({"objective": "1"}, "objective"),
         ({"loss": None}, "loss"),
+        ({"delta": "wide"}, "delta"),
         ({"row_names": ["one"]}, "row_names"),
         ({"column_names": [1, 2, 3]}, "column_names"),
     ],
@@ -244,7 +246,8 @@ def test_golden_factorization() -> None:
     )
     assert (fit.n_iter, fit.n_observed, fit.seed) == (2, 6, 7)
     assert (fit.objective, fit.error, fit.relative_error) == (4.5, 3.0, 0.75)
-    assert (fit.loss, fit.solver, fit.init) == ("frobenius", "hals", "random")
+    assert (fit.loss, fit.delta) == ("huber", 0.25)
+    assert (fit.solver, fit.init) == ("ccd", "random")
     assert fit.row_names == ("Ann", "Bøb", "猫")
     assert fit.column_names == ("Heat", "Alien")
 

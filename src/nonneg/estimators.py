@@ -21,7 +21,7 @@ from nonneg.core.alternate import Callback, Status, Step
 from nonneg.core.factorize import Factorization, RandomState, factorize, solve_left
 from nonneg.core.intake import MatrixLike, is_nan
 from nonneg.core.kernels import FloatArray
-from nonneg.core.losses import Loss
+from nonneg.core.losses import HuberLoss, Loss
 from nonneg.errors import InputError
 from nonneg.frames import NamedMatrix, as_named_matrix, is_frame
 from nonneg.metrics import explained_share
@@ -364,10 +364,12 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
     def _solve(self, X: MatrixLike, weights: MatrixLike | None) -> FloatArray:
         # "auto" whatever the fit used: the half-problem has one optimum, and new rows may have
         # holes where the fitted ones had none.
+        delta = self.factorization_.delta
         return solve_left(
             X,
             self.components_,
-            loss=self.loss,
+            # The width that was fitted, not one that depends on which rows are asked for.
+            loss=self.loss if delta is None else HuberLoss(delta),
             missing_values=self.missing_values,
             weights=weights,
             alpha_W=self.alpha_W,

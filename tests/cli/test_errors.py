@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from nonneg.io import table as table_module
+
 from .conftest import Run
 
 Fails = Callable[..., str]
@@ -85,6 +87,28 @@ def test_what_the_parser_refuses(run: Run, counts: Path, options: list[object]) 
 
 def test_unknown_commands(run: Run) -> None:
     assert "No such command" in run("fitt", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (OSError(28, "No space left on device", "X.csv"), "'X.csv': No space left on device"),
+        (OSError("the disk is gone"), "the disk is gone"),
+        (MemoryError(), "no memory is left"),
+    ],
+)
+def test_what_the_system_refuses(
+    fails: Fails,
+    counts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: BaseException,
+    message: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(table_module, "read_table", fail)
+    assert message in fails("fit", counts, "-k", 2)
 
 
 # --- outputs ------------------------------------------------------------------------------------

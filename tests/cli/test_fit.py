@@ -188,10 +188,11 @@ def test_transform_of_the_fitted_rows(run: Run, model: Path, counts: Path, tmp_p
     np.testing.assert_array_equal(np.load(tmp_path / "W.npy"), table.values)
 
 
+@pytest.mark.parametrize("loss", ["frobenius", "huber"])
 def test_transform_of_a_plain_factorization(
-    run: Run, counts: Path, count_values: np.ndarray, tmp_path: Path
+    run: Run, counts: Path, count_values: np.ndarray, tmp_path: Path, loss: str
 ) -> None:
-    fit = nonneg.factorize(count_values, 2, random_state=0)
+    fit = nonneg.factorize(count_values, 2, loss=loss, tol=1e-6, random_state=0)
     model = nonneg.save(fit, tmp_path / "plain.nonneg")
     run("transform", model, counts, "-o", tmp_path / "W.npz", "--threads", 1)
     W = np.load(tmp_path / "W.npz")["X"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -148,3 +149,36 @@ def test_progress_on_a_terminal_and_a_real_ctrl_c(tmp_path: Path) -> None:
 def test_a_colour_terminal_gets_colour(model: Path) -> None:
     assert "\x1b[" in execute("show", model, FORCE_COLOR="1").stdout
     assert "\x1b[" not in execute("show", model).stdout
+
+
+class FakeTerminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_comes_late_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = FakeTerminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with console.Work(10) as work:
+        work.phase("quick")
+    assert terminal.getvalue() == ""
+    monkeypatch.setattr(console, "_PROGRESS_AFTER", 0.01)
+    with console.Work(10, max_seconds=2) as work:
+        work.phase("reading [table].csv")
+        deadline = time.monotonic() + 30
+        while "reading" not in terminal.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for run, n_iter in ((1, 1), (1, 9), (2, 1)):
+            work.step(nonneg.Step(n_iter, 1.5 / run, 0.1, 0.5, 0.0))
+        console.note("said meanwhile")
+    shown = terminal.getvalue()
+    assert "reading [table].csv" in shown
+    assert "run 2, iteration 1, objective 0.75" in shown
+    assert "note: said meanwhile" in shown
+    assert console._bar is None

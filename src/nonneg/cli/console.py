@@ -176,7 +176,7 @@ class Work:
         with self._lock:
             if self._over:
                 return
-            bar.add_task("", total=None)
+            bar.add_task(self._text, total=None)
             bar.start()
             _bar = bar
         self._update()

@@ -277,9 +277,11 @@ def _weights(
     loaded: Factorization | NMF, fitted: Factorization, table: Table, threads: int | None
 ) -> FloatArray:
     from nonneg.core.factorize import solve_left
+    from nonneg.core.losses import HuberLoss
 
     if loaded is fitted:
-        return solve_left(table.values, fitted.H, loss=fitted.loss, n_threads=threads)
+        loss = fitted.loss if fitted.delta is None else HuberLoss(fitted.delta)
+        return solve_left(table.values, fitted.H, loss=loss, n_threads=threads)
     model = cast("NMF", loaded)
     if threads is not None:
         model.set_params(n_threads=threads)

@@ -210,6 +210,9 @@ def _revive(problem: Problem, left: Factor, right: Factor, rng: np.random.Genera
     """
     if problem.left.fixed is not None or problem.right.fixed is not None:
         return False
+    if problem.left.shrinks or problem.right.shrinks:
+        # A penalty may want it dead, and the new column would cost without fitting anything.
+        return False
     dead = ~(left.values.any(axis=0) & right.values.any(axis=0))
     if not dead.any() or problem.loss.name == "itakura-saito":
         return False

@@ -16,7 +16,7 @@ from nonneg.core.data import DataMatrix
 from nonneg.core.init import INITS, Init, starting_factors
 from nonneg.core.intake import MatrixLike, as_data, check_memory, is_count
 from nonneg.core.kernels import FloatArray
-from nonneg.core.losses import BetaLoss, Loss, make_loss
+from nonneg.core.losses import BetaLoss, HuberLoss, Loss, make_loss
 from nonneg.core.penalties import Penalty
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver, choose_solver
@@ -55,6 +55,8 @@ class Factorization:
         Entries that were fitted.
     seed : int or None
         The seed, where one was given or drawn.
+    delta : float or None
+        Width of the Huber loss in the unit of X, None for other losses.
     row_names, column_names : tuple of str or None
         Names of samples and features, where the caller knows them.
     """
@@ -72,6 +74,7 @@ class Factorization:
     init: str
     n_observed: int
     seed: int | None = None
+    delta: float | None = None
     row_names: tuple[str, ...] | None = field(default=None, repr=False)
     column_names: tuple[str, ...] | None = field(default=None, repr=False)
 
@@ -211,6 +214,8 @@ def factorize(
     chosen = choose_solver(solver, problem)
     start = _init_name(init, W, H, k, problem)
     _warn_of_rank(k, data)
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback={callback!r} cannot be called · give a function of one Step")
     rule = _rule(max_iter, tol, max_seconds, accelerate)
     outcome = _best_run(
         problem, chosen, start, k, W, H, _count("n_init", n_init), rule, rng, callback, started
@@ -302,7 +307,7 @@ def make_problem(
     fixed_H: NDArray[np.floating] | None = None,
 ) -> Problem:
     """Check loss and penalties and put them in the unit of the stored data."""
-    term = make_loss(loss)
+    term = make_loss(loss).settled(data)
     term.check(data)
     alpha_W = _number("alpha_W", alpha_W)
     alpha_right = alpha_W if alpha_H == "same" else _number("alpha_H", alpha_H)
@@ -530,8 +535,11 @@ def _finished(
 ) -> Factorization:
     left, right = outcome.left, outcome.right
     # W is moved to its optimum for the final H, so that `transform` of the same rows agrees.
-    polished = left.copy()
-    solver.half_step(problem, polished, right, exact=True)
+    polisher = choose_solver("auto", problem)
+    # A multiplicative update cannot leave zero, so it starts anew, as `solve_left` does.
+    polished = Factor(_flat_start(problem.data, right)) if polisher.multiplicative else left.copy()
+    problem.left.project(polished.values)
+    polisher.half_step(problem, polished, right, exact=True)
     loss = problem.loss_value(polished, right)
     objective = loss + problem.penalty_value(polished, right)
     if not objective <= outcome.objective * (1 + 1e-6) + 1e-12 * problem.size:
@@ -540,7 +548,7 @@ def _finished(
         objective = loss + problem.penalty_value(left, right)
     e, degree = problem.data.exponent, problem.loss.degree
     relative = max(loss, 0.0) / problem.size
-    is_divergence = problem.loss.error(2.0) == 2.0
+    is_divergence = isinstance(problem.loss, BetaLoss)
     error = _unscaled(problem.loss.error(loss), e * degree / (2 if is_divergence else 1))
     history = tuple(
         replace(s, objective=_unscaled(s.objective, e * degree)) for s in outcome.history
@@ -560,6 +568,7 @@ def _finished(
         init=init,
         n_observed=problem.data.n_observed,
         seed=seed,
+        delta=problem.loss.delta if isinstance(problem.loss, HuberLoss) else None,
     )
 
 

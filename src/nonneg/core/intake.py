@@ -107,7 +107,7 @@ def as_data(
         Negative, infinite, complex or non-numeric values, wrong dimensions, nothing observed,
         corrupt sparse structure.
     """
-    if not is_nan(missing_values) and missing_values != 0:
+    if not is_nan(missing_values) and (isinstance(missing_values, bool) or missing_values != 0):
         raise InputError(
             f"missing_values={missing_values!r} · only nan and 0 can mark missing cells · replace "
             "the marker by nan first"
@@ -117,8 +117,8 @@ def as_data(
     if sp.issparse(X):
         data = _from_sparse(X, zero_is_missing, weights, threads)
     else:
-        data = _from_dense(np.asarray(X), zero_is_missing, weights, threads)
-    if data.n_observed == 0:
+        data = _from_dense(_unmasked(X), zero_is_missing, weights, threads)
+    if not allow_zero and data.n_observed == 0:
         raise InputError(
             f"X with shape {data.shape} has no observed entry · there is nothing to factorize · "
             "check missing_values and weights"
@@ -129,6 +129,14 @@ def as_data(
             "that the right table was read"
         )
     return data
+
+
+def _unmasked(X: MatrixLike) -> NDArray[np.generic]:
+    """Return X as an array, masked cells as NaN."""
+    if isinstance(X, np.ma.MaskedArray):
+        values = np.asarray(X.data, dtype=working_dtype(X.dtype))
+        return np.where(np.ma.getmaskarray(X), values.dtype.type(np.nan), values)
+    return np.asarray(X)
 
 
 def _threads(n_threads: int | None) -> int:
@@ -327,16 +335,29 @@ def _from_sparse(
 def _sound_csr(X: _AnySparse) -> _AnySparse:
     """Return X by rows without duplicates, its structure checked before scipy touches it."""
     if X.format in ("csr", "csc"):
-        by_rows = X.shape if X.format == "csr" else X.shape[::-1]
-        try:
-            kernels.csr_kernel(by_rows, X.indptr, X.indices, np.zeros(X.data.shape, np.float32))
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"X is a {X.format.upper()} matrix whose structure is corrupt: {error} · indptr, "
-                "indices and data disagree · build it anew, for example from coordinates"
-            ) from None
+        _check_structure(X, X.shape if X.format == "csr" else X.shape[::-1], X.data.size)
+    elif X.format == "bsr":
+        by_blocks = tuple(side // block for side, block in zip(X.shape, X.blocksize, strict=True))
+        _check_structure(X, by_blocks, len(X.data))
+    elif X.format == "coo":
+        for side, places in zip(X.shape, (X.row, X.col), strict=True):
+            if places.size and not (places.min() >= 0 and places.max() < side):
+                raise InputError(
+                    "X is a COO matrix with an index outside its shape "
+                    f"{X.shape} · its structure is corrupt · build it anew"
+                )
     csr = X if X.format == "csr" else X.tocsr()
     if not csr.has_canonical_format:
         csr = csr.copy()
         csr.sum_duplicates()
     return sp.csr_array((csr.data, csr.indices, csr.indptr), csr.shape)
+
+
+def _check_structure(X: sp.csr_array, shape: tuple[int, int], n_stored: int) -> None:
+    try:
+        kernels.csr_kernel(shape, X.indptr, X.indices, np.zeros(n_stored, np.float32))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"X is a {X.format.upper()} matrix whose structure is corrupt: {error} · indptr, "
+            "indices and data disagree · build it anew, for example from coordinates"
+        ) from None

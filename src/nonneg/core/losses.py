@@ -77,6 +77,11 @@ class Loss(Protocol):
     def kernel(self, data: DataMatrix) -> NativeLoss:
         """Return the form the entry kernels take, its floors in the unit of `data`."""
 
+    def settled(self, data: DataMatrix) -> Loss:
+        """Return the loss with what it takes from the data fixed, so that it stays for new rows."""
+        del data
+        return self
+
 
 @dataclass(frozen=True)
 class BetaLoss(Loss):
@@ -199,6 +204,11 @@ class HuberLoss(Loss):
     def kernel(self, data: DataMatrix) -> NativeLoss:
         width = data.unit if self.delta is None else self.delta * data.scale_factor
         return NativeLoss("huber", delta=width)
+
+    def settled(self, data: DataMatrix) -> HuberLoss:
+        if self.delta is not None:
+            return self
+        return replace(self, delta=data.unit / data.scale_factor)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,11 @@ class Penalty:
         """Whether there is any constraint besides nonnegativity."""
         return self.lower != 0 or np.isfinite(self.upper) or self.fixed is not None
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether it pulls entries towards zero."""
+        return self.l1 > 0 or self.l2 > 0 or self.l2_per_entry > 0
+
     def terms(self) -> Terms:
         """Return the form the kernels take."""
         fixed = None

@@ -307,8 +307,12 @@ def _multiply(row: _Row, w: Array, sweeps: Sweeps) -> float:
         target = np.clip(w * ratio**gamma, row.terms.lower, row.terms.upper)
         move = np.where(row.free, target - w, 0.0)
         w += move
+        moved = float((up - down) @ move)
         if sweep == 0:
-            first = float((up - down) @ move)
+            first = moved
+        # A start outside the bounds may have to climb: what counts is the size.
+        if abs(moved) <= sweeps.tolerance**2 * abs(first):
+            break
     return first
 
 

@@ -27,7 +27,7 @@ def choose_solver(name: str, problem: Problem) -> Solver:
         for candidate in ("hals", "ccd", "mu"):
             if SOLVERS[candidate].supports(problem) is None:
                 return SOLVERS[candidate]
-    if name not in SOLVERS:
+    if not isinstance(name, str) or name not in SOLVERS:
         raise InputError(
             f"solver={name!r} is unknown · the solvers are auto, {', '.join(SOLVERS)} · choose one"
         )

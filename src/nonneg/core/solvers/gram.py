@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from nonneg.core.kernels import StepResult, Sweeps
+from nonneg.core.losses import BetaLoss
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers.base import HalfStep
 
@@ -104,8 +105,11 @@ class Pivoting:
 
 def _needs_gram_form(name: str, problem: Problem) -> str | None:
     if not problem.loss.quadratic:
+        others = (
+            '"mu"' if isinstance(problem.loss, BetaLoss) and problem.loss.beta != 1 else '"ccd"'
+        )
         return (
-            f'solver="{name}" minimises the frobenius loss only: use "ccd" or "mu" for '
+            f'solver="{name}" minimises the frobenius loss only: use {others} for '
             f"{problem.loss.name}"
         )
     if problem.data.has_holes:
