@@ -50,7 +50,9 @@ def doctor_facts() -> dict[str, Any]:
                 "architecture": found.get("architecture"),
                 "threads": found["num_threads"],
             }
-            for found in threadpoolctl.threadpool_info()
+            for found in sorted(
+                threadpoolctl.threadpool_info(), key=lambda found: found["filepath"]
+            )
             if found["user_api"] == "blas"
         ],
         "threads": kernels.default_threads(),
