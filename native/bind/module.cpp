@@ -48,6 +48,12 @@ nb::tuple as_tuple(StepStats&& stats, int k) {
   return nb::make_tuple(stats.cross, stats.loss, stats.residual, array);
 }
 
+template <class A, class B>
+void require_cross(const A& cross, const B& G, std::int64_t rows, std::int64_t k) {
+  require(dim(cross, 0) == rows && dim(cross, 1) == k, "cross must have the shape of W");
+  require(dim(G, 0) == k && dim(G, 1) == k, "G must be k × k");
+}
+
 template <class T>
 FactorTerms<T> make_terms(double l1, double l2, double l2_per_entry, double lower, double upper,
                           const std::optional<In2<std::uint8_t>>& fixed, std::int64_t rows,
@@ -156,6 +162,8 @@ class Csr {
     const auto task = make_task<T>(F, Ft, sums, column_weights, W, view_.rows, view_.cols, terms,
                                    SweepRule{max_sweeps, tolerance}, options);
     require(!Ft || view_.weights == nullptr, "full rows take no entry weights");
+    require(!sums || (kind == 1 && beta == 1 && !column_weights && view_.weights == nullptr),
+            "column sums stand for the zeros of unweighted Kullback-Leibler only");
     const std::size_t n = threads(n_threads);
     StepStats stats;
     {
@@ -205,7 +213,7 @@ void bind_dense(nb::module_& m) {
          bool measure, double l1, double l2, double l2_per_entry, double lower, double upper,
          std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance, int n_threads) {
         const std::int64_t rows = dim(X, 0), cols = dim(X, 1);
-        require(cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
+        require(rows == 0 || cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
         const auto terms =
             make_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, rows, dim(F, 1));
         const EntryOptions options{kind, beta, delta, scale, floor, update, cautious, measure};
@@ -244,32 +252,44 @@ void bind_dense(nb::module_& m) {
       },
       "now"_a.noconvert(), "before"_a.noconvert(), "reach"_a, "lower"_a, "upper"_a,
       "out"_a.noconvert(), "n_threads"_a);
-  const auto cross_step = [](bool exact) {
-    return [exact](In2<T> cross, In2<T> G, Out2<T> W, double l1, double l2, double lower,
-                   double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
-                   double tolerance, int n_threads) {
-      const std::int64_t rows = dim(W, 0), k = dim(W, 1);
-      require(dim(cross, 0) == rows && dim(cross, 1) == k, "cross must have the shape of W");
-      require(dim(G, 0) == k && dim(G, 1) == k, "G must be k × k");
-      require(max_sweeps >= 1, "max_sweeps must be at least 1");
-      const auto terms = make_terms<T>(l1, l2, 0, lower, upper, fixed, rows, k);
-      const std::size_t n = threads(n_threads);
-      StepStats stats;
-      {
-        nb::gil_scoped_release release;
+  m.def(
+      "gram_step_cross",
+      [](In2<T> cross, In2<T> G, Out2<T> W, double l1, double l2, double lower, double upper,
+         std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance, int n_threads) {
+        const std::int64_t rows = dim(W, 0), k = dim(W, 1);
+        require_cross(cross, G, rows, k);
+        require(max_sweeps >= 1, "max_sweeps must be at least 1");
+        const auto terms = make_terms<T>(l1, l2, 0, lower, upper, fixed, rows, k);
+        const std::size_t n = threads(n_threads);
         const int width = static_cast<int>(k);
-        stats = exact ? pivot_step_cross(cross.data(), rows, G.data(), W.data(), width, terms, n)
-                      : gram_step_cross(cross.data(), rows, G.data(), W.data(), width, terms,
-                                        SweepRule{max_sweeps, tolerance}, n);
-      }
-      return as_tuple(std::move(stats), static_cast<int>(k));
-    };
-  };
-  for (bool exact : {false, true}) {
-    m.def(exact ? "pivot_step_cross" : "gram_step_cross", cross_step(exact), "cross"_a.noconvert(),
-          "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "lower"_a, "upper"_a,
-          "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
-  }
+        StepStats stats;
+        {
+          nb::gil_scoped_release release;
+          stats = gram_step_cross(cross.data(), rows, G.data(), W.data(), width, terms,
+                                  SweepRule{max_sweeps, tolerance}, n);
+        }
+        return as_tuple(std::move(stats), width);
+      },
+      "cross"_a.noconvert(), "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "lower"_a,
+      "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
+  m.def(
+      "pivot_step_cross",
+      [](In2<T> cross, In2<double> G, Out2<T> W, double l1, double l2, int n_threads) {
+        const std::int64_t rows = dim(W, 0), k = dim(W, 1);
+        require_cross(cross, G, rows, k);
+        FactorTerms<T> terms;
+        terms.l1 = l1;
+        terms.l2 = l2;
+        const std::size_t n = threads(n_threads);
+        const int width = static_cast<int>(k);
+        StepStats stats;
+        {
+          nb::gil_scoped_release release;
+          stats = pivot_step_cross(cross.data(), rows, G.data(), W.data(), width, terms, n);
+        }
+        return as_tuple(std::move(stats), width);
+      },
+      "cross"_a.noconvert(), "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "n_threads"_a);
 }
 
 }  // namespace

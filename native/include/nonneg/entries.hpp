@@ -131,7 +131,11 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
         for (std::int64_t p = 0; p < n; ++p) g += b[p] * r[p];
       }
       const T h = curvature[t] + l2;
-      if (!(h > 0)) continue;
+      if (!(h > 0)) {
+        // It fits nothing; if it costs, there is no reason for it to be.
+        if (l1 > 0) w[t] = static_cast<T>(std::max(terms.lower, 0.0));
+        continue;
+      }
       const T d = clamp_to(w[t] + (g - l1 - l2 * w[t]) / h, terms) - w[t];
       if (d == 0) continue;
       w[t] += d;
@@ -150,6 +154,7 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
 // where one component explains the row, a Newton step where many do. 1/φ is concave, hence a step
 // to the right never overshoots; one to the left may, and `cautious` bounds it by the
 // multiplicative update w g/S, which never does. Without it a step left keeps 1 % of the value.
+// With a ridge l2 the slope S grows by l2 d, and the root is that of a quadratic equation.
 template <class T, class I>
 NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* sums,
                                 const FactorTerms<T>& terms, const std::uint8_t* fixed,
@@ -187,9 +192,13 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
         if (!(s > 0)) continue;  // the component is empty on both sides: nothing to decide
         next = 0;
         h = s / (w[t] > 0 ? w[t] : T(1));
+      } else if (!(h > 0)) {
+        continue;  // its square underflows: too small a component to say anything
       } else if (l2 > 0) {
-        h += l2;  // Newton: the ridge adds curvature that the rational model lacks
-        next = w[t] + (g - s) / h;
+        // The root of the rational model with a ridge: l2 d + s = g²/(g + h d).
+        const T B = s * h + l2 * g;
+        next = w[t] + 2 * g * (g - s) / (B + std::sqrt(B * B + 4 * l2 * h * g * (g - s)));
+        h += l2;
       } else if (!(s > 0)) {
         continue;
       } else {
@@ -337,8 +346,10 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
                    space.numerator.data(), space.denominator.data(), space.gradient.data());
       if (it == 0) first = moved;
       if (it == 0) out.residual += moved;
-      // `moved` is a decrease of the objective, the square of a distance.
-      const bool last = moved <= task.rule.tolerance * task.rule.tolerance * first;
+      // `moved` is a decrease of the objective, the square of a distance; negative only where a
+      // start outside the bounds had to climb.
+      const bool last =
+          std::abs(moved) <= task.rule.tolerance * task.rule.tolerance * std::abs(first);
       if (last && !task.measure) break;
       if (it + 1 < task.rule.max_sweeps || task.measure) model_values(row, w, y);
       if (last) break;
@@ -396,7 +407,8 @@ StepStats entry_pass(const std::vector<std::int64_t>& chunks, std::size_t n_thre
                      const Body& body) {
   const std::size_t n_chunks = chunks.size() - 1;
   std::vector<StepStats> parts(n_chunks);
-  std::vector<EntrySpace<T>> spaces(std::max<std::size_t>(1, n_threads));
+  n_threads = std::max<std::size_t>(1, std::min(n_threads, n_chunks));
+  std::vector<EntrySpace<T>> spaces(n_threads);
   Pool::instance().run(n_chunks, n_threads, [&](std::size_t c, std::size_t worker) {
     body(chunks[c], chunks[c + 1], spaces[worker], parts[c]);
   });

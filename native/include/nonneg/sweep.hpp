@@ -27,7 +27,15 @@ NONNEG_INLINE void sweep_lanes(const T* G, const T* diag, const T* inverse, cons
     T moved[L];
     for (int l = 0; l < L; ++l) moved[l] = 0;
     for (int t = 0; t < k; ++t) {
-      if (!(diag[t] > 0)) continue;
+      if (!(diag[t] > 0)) {
+        // An empty component fits nothing: an L1 term (c < 0) leaves it no reason to be.
+        for (int l = 0; l < L; ++l) {
+          T d = c[t * L + l] < 0 ? (lower > 0 ? lower : T(0)) - h[t * L + l] : T(0);
+          if constexpr (kMasked) d *= free_[t * L + l];
+          h[t * L + l] += d;
+        }
+        continue;
+      }
       T acc[L];
       for (int l = 0; l < L; ++l) acc[l] = c[t * L + l];
       const T* g = G + static_cast<std::size_t>(t) * k;

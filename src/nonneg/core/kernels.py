@@ -216,20 +216,13 @@ def gram_step_cross(
 def pivot_step_cross(
     cross: FloatArray, gram: NDArray[np.float64], W: FloatArray, terms: Terms, n_threads: int
 ) -> StepResult:
-    """Exact nonnegative least squares of each row from cross products X F (rows × k)."""
+    """Exact nonnegative least squares of each row from cross products X F (rows × k).
+
+    Of the terms only l1 and l2 count; everything is done in float64.
+    """
     return StepResult(
         *_native.pivot_step_cross(
-            cross,
-            gram.astype(W.dtype),
-            W,
-            terms.l1,
-            terms.l2,
-            0.0,
-            float("inf"),
-            None,
-            1,
-            0.0,
-            n_threads,
+            cross, np.ascontiguousarray(gram, dtype=np.float64), W, terms.l1, terms.l2, n_threads
         )
     )
 

@@ -67,7 +67,7 @@ def gram_step_cross(
         ½ w G w − c·w + l1 Σw + ½ l2 |w|²
 
     one coordinate at a time: w_t ← clip(w_t − gradient_t / curvature_t). A component that is
-    empty in F has no curvature and is left alone.
+    empty in F has no curvature: it goes to zero (or its bound) if that costs less, else it stays.
     """
     k = W.shape[1]
     hessian = gram + terms.l2 * np.eye(k)
@@ -78,6 +78,8 @@ def gram_step_cross(
         for t in range(k):
             curvature = float(hessian[t, t])
             if curvature <= 0:
+                costly = free[:, t] & (cross[:, t] - terms.l1 < 0)
+                W[costly, t] = max(terms.lower, 0.0)
                 continue
             gradient = W @ hessian[:, t] - cross[:, t] + terms.l1
             target = np.clip(W[:, t] - gradient / curvature, terms.lower, terms.upper)
@@ -225,7 +227,8 @@ def _quadratic(row: _Row, w: Array) -> _Coordinate:
         b = row.B[:, t]
         curvature = float(np.sum(omega * b * b)) + row.l2
         if curvature <= 0:
-            return None
+            # It fits nothing; if it costs, there is no reason for it to be.
+            return (max(row.terms.lower, 0.0), 0.0) if row.terms.l1 > 0 else None
         downhill = float(np.sum(omega * (row.x - row.B @ w) * b)) - row.terms.l1 - row.l2 * w[t]
         return w[t] + downhill / curvature, curvature
 
@@ -236,8 +239,8 @@ def _kullback_leibler(row: _Row, cautious: bool) -> _Coordinate:
     """Minimise f(d) = s d − Σ ω x log(y + d b_t) with a rational model of its derivative.
 
     f' = s − φ with φ(d) = Σ ω x b_t / (y + d b_t). Matching g = φ(0) and h = −φ'(0) by
-    g²/(g + h d) gives the root d = (g/h)(g/s − 1). A ridge has curvature that this lacks: then
-    Newton, d = (g − s)/(h + l2). A step to the left keeps 1 % of w_t or, if `cautious`, at
+    g²/(g + h d) gives the root d = (g/h)(g/s − 1). With a ridge the slope s grows by l2 d, and d
+    is the root of a quadratic. A step to the left keeps 1 % of w_t or, if `cautious`, at
     least what the multiplicative update w_t g/s would leave; what is below floor/1000 is zero.
     """
     floor = row.loss.floor
@@ -253,8 +256,10 @@ def _kullback_leibler(row: _Row, cautious: bool) -> _Coordinate:
         if g <= 0:
             target, h = 0.0, s / (w[t] if w[t] > 0 else 1.0)
         elif row.l2 > 0:
+            B = s * h + row.l2 * g
+            root = np.sqrt(B * B + 4 * row.l2 * h * g * (g - s))
+            target = w[t] + 2 * g * (g - s) / (B + root)
             h += row.l2
-            target = w[t] + (g - s) / h
         else:
             target = w[t] + (g / h) * (g / s - 1)
         if target < w[t]:
