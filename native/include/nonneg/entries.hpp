@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "beta.hpp"
+#include "gather.hpp"
 #include "pool.hpp"
 #include "views.hpp"
 
@@ -40,6 +41,14 @@ struct EntryTask {
   std::int64_t gather_limit = std::int64_t(1) << 21;  // elements of B one worker may hold
 };
 
+// Rows are short (tens of entries), so the scalar rest of a vector loop would cost as much as the
+// loop.
+template <class T>
+NONNEG_INLINE std::int64_t padded(std::int64_t n) {
+  constexpr std::int64_t lanes = 32 / sizeof(T);
+  return (n + lanes - 1) / lanes * lanes;
+}
+
 template <class T>
 struct EntrySpace {
   std::vector<T> block, x, y, weights, numerator, denominator, curvature, sums, column, gradient;
@@ -48,7 +57,7 @@ struct EntrySpace {
     const auto grow = [](std::vector<T>& v, std::size_t s) {
       if (v.size() < s) v.resize(s);
     };
-    const auto count = static_cast<std::size_t>(n);
+    const auto count = static_cast<std::size_t>(padded<T>(n));
     if (gather) grow(block, n * k <= limit ? count * static_cast<std::size_t>(k) : 0);
     if (gather && n * k > limit) grow(column, count);
     for (auto* v : {&x, &y, &weights, &numerator, &denominator}) grow(*v, count);
@@ -64,8 +73,9 @@ struct EntryRow {
   const T* block;  // k × n, or null where it would be too large: then columns are re-gathered
   T* column;
   const T* x;
-  const T* weights;  // null for all ones
-  std::int64_t n;
+  const T* weights;    // null for all ones
+  std::int64_t n;      // entries the loops run over: gathered rows are padded to whole vectors
+  std::int64_t count;  // entries that are there; the padding has x = 0 and B = 0
   int k;
 
   NONNEG_INLINE const T* component(int t) const {
@@ -102,7 +112,7 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
   T* r = y;
   for (std::int64_t p = 0; p < n; ++p) r[p] = row.x[p] - y[p];
   const T l1 = static_cast<T>(terms.l1);
-  const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(n));
+  const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   double first = 0;
   for (int it = 0; it < rule.max_sweeps; ++it) {
     double moved = 0;
@@ -161,7 +171,7 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
                                 SweepRule rule, T floor, bool cautious) {
   const std::int64_t n = row.n;
   const T l1 = static_cast<T>(terms.l1);
-  const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(n));
+  const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   double first = 0;
   for (int it = 0; it < rule.max_sweeps; ++it) {
     double moved = 0;
@@ -248,7 +258,7 @@ NONNEG_INLINE double multiply(const EntryRow<T, I>& row, T* w, T* y, const T* su
     }
   }
   const T l1 = static_cast<T>(terms.l1);
-  const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(n));
+  const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   double moved = 0;
   // All components from the same y (a joint majoriser), so w is written after the sums.
   for (int t = 0; t < row.k; ++t) {
@@ -280,43 +290,48 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
   T* w = task.W + i * k;
   const std::uint8_t* fixed = task.terms.fixed ? task.terms.fixed + i * k : nullptr;
   const bool full = full_x != nullptr;
-  EntryRow<T, I> row{task.F, idx, task.Ft, nullptr, full_x, nullptr, cols, k};
+  EntryRow<T, I> row{task.F, idx, task.Ft, nullptr, full_x, task.column_weights, cols, cols, k};
   if (!full) {
-    row.n = n;
-    row.x = stored;
-    row.weights = stored_weights;
     row.block = nullptr;
     row.column = space.column.data();
+    row.x = stored;
+    row.n = row.count = n;
     if (n * k <= task.gather_limit) {
-      T* block = space.block.data();
-      for (std::int64_t p = 0; p < n; ++p) {
-        const T* f = task.F + static_cast<std::size_t>(idx[p]) * k;
-        for (int t = 0; t < k; ++t) block[static_cast<std::size_t>(t) * n + p] = f[t];
-      }
-      row.block = block;
+      const std::int64_t ld = row.n = padded<T>(n);
+      gather_turned(idx, n, task.F, k, ld, space.block.data());
+      std::fill(std::copy(stored, stored + n, space.x.data()), space.x.data() + ld, T(0));
+      row.block = space.block.data();
+      row.x = space.x.data();
     }
-    if (task.column_weights != nullptr) {
+    row.weights = nullptr;
+    if (task.column_weights != nullptr || stored_weights != nullptr) {
+      T* weights = space.weights.data();
       for (std::int64_t p = 0; p < n; ++p) {
-        space.weights[p] =
-            task.column_weights[idx[p]] * (stored_weights ? stored_weights[p] : T(1));
+        weights[p] = (task.column_weights ? task.column_weights[idx[p]] : T(1)) *
+                     (stored_weights ? stored_weights[p] : T(1));
       }
-      row.weights = space.weights.data();
+      std::fill(weights + n, weights + row.n, T(0));
+      row.weights = weights;
     }
-  } else if (task.column_weights != nullptr) {
-    row.weights = task.column_weights;
   }
   T* y = space.y.data();
   const Loss& loss = task.loss;
   const T floor = static_cast<T>(loss.floor);
   const bool nonzero = task.sums != nullptr;
-  if (task.update != Update::kMeasure && row.n == 0) {
+  // Model values; those of the padding are such that no power of them can overflow.
+  const T filler = loss.kind == LossKind::kBeta ? T(1) : T(0);
+  const auto model = [&] {
+    model_values(row, w, y);
+    std::fill(y + row.count, y + row.n, filler);
+  };
+  if (task.update != Update::kMeasure && row.count == 0) {
     // An empty row: zero explains its zeros exactly, and nothing better is known of missing ones.
     for (int t = 0; t < k; ++t) {
       if (fixed == nullptr || !fixed[t])
         w[t] = static_cast<T>(task.terms.lower > 0 ? task.terms.lower : 0);
     }
   }
-  model_values(row, w, y);
+  model();
   if (task.update == Update::kDescend && loss.kind == LossKind::kBeta) {
     const T* sums = task.sums;
     if (sums == nullptr) {
@@ -351,20 +366,20 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
       const bool last =
           std::abs(moved) <= task.rule.tolerance * task.rule.tolerance * std::abs(first);
       if (last && !task.measure) break;
-      if (it + 1 < task.rule.max_sweeps || task.measure) model_values(row, w, y);
+      if (it + 1 < task.rule.max_sweeps || task.measure) model();
       if (last) break;
     }
   }
   if (!task.measure) return;
   if (loss.kind == LossKind::kBeta && loss.beta != 2) {
-    for (std::int64_t p = 0; p < row.n; ++p) y[p] = y[p] > floor ? y[p] : floor;
+    for (std::int64_t p = 0; p < row.count; ++p) y[p] = y[p] > floor ? y[p] : floor;
   }
-  double value = row_loss(loss, row.x, y, row.weights, row.n);
+  double value = row_loss(loss, row.x, y, row.weights, row.count);
   if (nonzero) {
     // The zeros' share of Σ WH: all of it, less what the stored entries have counted.
     double sum = 0;
     for (int t = 0; t < k; ++t) sum += static_cast<double>(w[t]) * task.sums[t];
-    for (std::int64_t p = 0; p < row.n; ++p) sum -= y[p];
+    for (std::int64_t p = 0; p < row.count; ++p) sum -= y[p];
     value += sum;
   }
   out.loss += value;
