@@ -22,6 +22,11 @@
 
 namespace nonneg {
 
+// Sweeps between two that look at the zero entries again.
+constexpr int kFullEvery = 8;
+// A sweep that moves less than this part of the first (squared) has nothing left to do but that.
+constexpr double kStill = 1e-10;
+
 enum class Update : int { kDescend = 0, kMultiply = 1, kMeasure = 2 };
 
 template <class T>
@@ -114,10 +119,12 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
   const T l1 = static_cast<T>(terms.l1);
   const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   double first = 0;
+  bool all = true;  // else only what is not zero: most entries of good factors are, and stay so
   for (int it = 0; it < rule.max_sweeps; ++it) {
     double moved = 0;
     for (int t = 0; t < row.k; ++t) {
       if (fixed != nullptr && fixed[t]) continue;
+      if (!all && w[t] == 0) continue;
       const T* b = row.component(t);
       T g = 0;
       if (it == 0) {
@@ -153,7 +160,9 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
       for (std::int64_t p = 0; p < n; ++p) r[p] -= d * b[p];
     }
     if (it == 0) first = moved;
-    if (moved <= rule.tolerance * rule.tolerance * first) break;
+    const double goal = rule.tolerance * rule.tolerance * first;
+    if (moved <= goal && all) break;
+    all = moved <= std::max(goal, kStill * first) || it % kFullEvery == kFullEvery - 1;
   }
   for (std::int64_t p = 0; p < n; ++p) y[p] = row.x[p] - r[p];
   return first;
@@ -173,10 +182,12 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
   const T l1 = static_cast<T>(terms.l1);
   const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   double first = 0;
+  bool all = true;  // else only what is not zero: most entries of good factors are, and stay so
   for (int it = 0; it < rule.max_sweeps; ++it) {
     double moved = 0;
     for (int t = 0; t < row.k; ++t) {
       if (fixed != nullptr && fixed[t]) continue;
+      if (!all && w[t] == 0) continue;
       const T* b = row.component(t);
       T g = 0, h = 0;
       if (row.weights != nullptr) {
@@ -226,7 +237,9 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
       for (std::int64_t p = 0; p < n; ++p) y[p] += d * b[p];
     }
     if (it == 0) first = moved;
-    if (moved <= rule.tolerance * rule.tolerance * first) break;
+    const double goal = rule.tolerance * rule.tolerance * first;
+    if (moved <= goal && all) break;
+    all = moved <= std::max(goal, kStill * first) || it % kFullEvery == kFullEvery - 1;
   }
   return first;
 }
