@@ -1,9 +1,12 @@
-"""Time to scikit-learn's own objective, on sparse sets: python benchmarks/speed.py --data FOLDER
+"""Time to scikit-learn's own objective, on sparse sets.
+
+python benchmarks/speed.py --data FOLDER    (the data sets: docs/reference/data.md)
 
 For each set the rival runs with its own defaults (nndsvda, tol 1e-4; `cd` for frobenius, `mu` for
 kullback-leibler); its final objective is recomputed in float64 by one function, and ours runs
 until its objective, recomputed by the same function, is at most that. Median of three seeds,
-starts included, two threads each. FOLDER holds the data sets (see docs/reference/data.md).
+starts included, two threads each. A run that settles in another optimum first has not met the
+goal; the record says by how much it missed.
 """
 
 from __future__ import annotations
@@ -108,6 +111,7 @@ def ours(X: sp.csr_array, loss: str, goal: float) -> dict[str, object]:
                 "seconds_of_the_call": seconds,
                 "n_iter": fit.n_iter,
                 "objective": reached,
+                "above_goal": reached / goal - 1,
                 "met": reached <= goal * (1 + 1e-6),
             }
         )
@@ -153,8 +157,9 @@ def main() -> None:
             record["sets"].append({**row, "scikit-learn": theirs, "nonneg": mine})
             print(
                 f"{name:22} {loss:17} scikit-learn {theirs['seconds']:6.2f} s   "
-                f"nonneg {mine['median_seconds']:.3f} s   {ratio:.1f}x   "
-                f"met {[run['met'] for run in mine['runs']]}"
+                f"nonneg {mine['median_seconds']:.3f} s   {ratio:.1f}x   goal met by "
+                f"{sum(run['met'] for run in mine['runs'])} of {len(SEEDS)}, worst "
+                f"{max(run['above_goal'] for run in mine['runs']):+.1e}"
             )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(record, indent=1, default=str) + "\n")
