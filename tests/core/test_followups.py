@@ -32,7 +32,7 @@ def X():
 )
 def test_components_that_a_penalty_wants_dead_stay_dead(loss, solver):
     X = np.abs(np.random.RandomState(42).randn(20, 15))
-    options = dict(loss=loss, solver=solver, alpha_W=0.1, l1_ratio=0.5, random_state=0)
+    options = {"loss": loss, "solver": solver, "alpha_W": 0.1, "l1_ratio": 0.5, "random_state": 0}
     fit = factorize(X, 10, init="random", max_iter=3000, tol=1e-8, **options)
     assert fit.objective <= fit.history[-1].objective * (1 + 1e-9)
     W, H, before = fit.W + 0.1, fit.H + 0.1, np.inf
