@@ -188,8 +188,10 @@ void same_bits_for_any_threads(int k) {
       case 1:
         return gram_step_cross(cross.data(), s.rows, s.G.data(), W.data(), k, unbounded(T()),
                                SweepRule{3, 1e-2}, n);
-      case 2:
-        return pivot_step_cross(cross.data(), s.rows, s.G.data(), W.data(), k, unbounded(T()), n);
+      case 2: {
+        const std::vector<double> G(s.G.begin(), s.G.end());
+        return pivot_step_cross(cross.data(), s.rows, G.data(), W.data(), k, unbounded(T()), n);
+      }
       case 3:
         return entries(Loss{}, Update::kDescend, false);
       case 4:
