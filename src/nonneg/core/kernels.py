@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, cast
+from importlib import import_module
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-import nonneg.core._native as _native
+# Untyped on purpose: the generated stub tells float32 from float64 arrays, as overloads, and
+# numpy's annotations cannot say "the same one for all arguments".
+_native: Any = import_module("nonneg.core._native")
 
 __all__ = [
     "CsrKernel",
