@@ -1,6 +1,8 @@
 # make check: everything that reads the code · make test: the tests · make native: kernels under
-# sanitizers · make format: write what `check` would ask for
+# sanitizers · make format: write what `check` would ask for · make bench: the record of speed, with
+# the real data sets of the folder DATA
 PYTHON ?= python
+DATA ?= $(NONNEG_DATA)
 
 .PHONY: check test native format bench
 
@@ -21,3 +23,6 @@ test:
 
 native:
 	bash native/tests/run.sh
+
+bench:
+	$(PYTHON) benchmarks/speed.py --data $(DATA)

@@ -1,6 +1,6 @@
 """Held-out error and fitting time of the recommender on one random split, beside its yardsticks.
 
-    python benchmarks/ratings.py --data ../shared/data/ml-1m/ratings.csv.gz --name ml-1m
+    python benchmarks/ratings.py --data FILE --name ml-1m
 
 The ratings, in the order of the file, are split 80 : 20 by `default_rng(0).permutation`; estimates
 are cut to the scale of the training ratings. The yardsticks are the global mean, and mean plus

@@ -107,15 +107,15 @@ def ours(X: sp.csr_array, loss: str, goal: float) -> dict[str, object]:
             {
                 "seed": seed,
                 "init": fit.init,
-                "seconds_to_goal": fit.history[-1].seconds,
-                "seconds_of_the_call": seconds,
+                "seconds": seconds,
                 "n_iter": fit.n_iter,
                 "objective": reached,
                 "above_goal": reached / goal - 1,
                 "met": reached <= goal * (1 + 1e-6),
             }
         )
-    return {"runs": runs, "median_seconds": float(np.median([r["seconds_to_goal"] for r in runs]))}
+    # The whole call, checks and start included, as the rival's is.
+    return {"runs": runs, "median_seconds": float(np.median([r["seconds"] for r in runs]))}
 
 
 def main() -> None:
@@ -152,13 +152,21 @@ def main() -> None:
         for name, X, loss in sets:
             theirs = rival(X, loss)
             mine = ours(X, loss, theirs["objective"])
+            missed = sum(not run["met"] for run in mine["runs"])
             ratio = theirs["seconds"] / mine["median_seconds"]
-            row = {"data": name, "loss": loss, "shape": X.shape, "nnz": X.nnz, "ratio": ratio}
+            row = {
+                "data": name,
+                "loss": loss,
+                "shape": X.shape,
+                "nnz": X.nnz,
+                "ratio": ratio,
+                "missed": missed,
+            }
             record["sets"].append({**row, "scikit-learn": theirs, "nonneg": mine})
             print(
                 f"{name:22} {loss:17} scikit-learn {theirs['seconds']:6.2f} s   "
-                f"nonneg {mine['median_seconds']:.3f} s   {ratio:.1f}x   goal met by "
-                f"{sum(run['met'] for run in mine['runs'])} of {len(SEEDS)}, worst "
+                f"nonneg {mine['median_seconds']:.3f} s   {ratio:.1f}x   goal missed by "
+                f"{missed} of {len(SEEDS)}, worst "
                 f"{max(run['above_goal'] for run in mine['runs']):+.1e}"
             )
     options.out.parent.mkdir(parents=True, exist_ok=True)

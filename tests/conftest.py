@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,12 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data(repository: Path) -> Path:
-    """Real data that may not be redistributed; tests that need them skip without."""
-    folder = repository.parent / "shared" / "data"
+    """Real data that may not be redistributed; tests that need them skip without.
+
+    The folder that NONNEG_DATA names, or else `shared/data` beside the checkout.
+    """
+    named = os.environ.get("NONNEG_DATA")
+    folder = Path(named) if named else repository.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real data sets are not on this machine (see docs/reference/data.md)")
     return folder

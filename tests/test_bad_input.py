@@ -68,7 +68,6 @@ def with_cell(X: np.ndarray, value: float) -> np.ndarray:
             {"solver": "anls-bpp"},
             'solver="anls-bpp" needs every entry observed and unweighted: use "ccd"',
         ),
-        (np.nan, {"missing_values": 0}, "contains NaN: 1 cells, the first at row 7, column 3"),
         (np.inf, {}, "contains infinity: 1 cells, the first at row 7, column 3"),
         (-np.inf, {}, "contains infinity: 1 cells, the first at row 7, column 3"),
         (0.0, {"loss": "itakura-saito"}, "needs values above 0: 1 observed entries are 0"),

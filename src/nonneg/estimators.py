@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nonneg.core.alternate import Callback, Status, Step
 from nonneg.core.factorize import Factorization, RandomState, factorize, solve_left
-from nonneg.core.intake import MatrixLike, is_nan
+from nonneg.core.intake import MatrixLike
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import HuberLoss, Loss
 from nonneg.errors import InputError
@@ -302,7 +302,7 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
             matrix.values,
             self._solve(matrix.values, weight),
             self.components_,
-            loss=self.loss,
+            loss=self._fitted_loss(),
             missing_values=self.missing_values,
             weights=weight,
         )
@@ -364,18 +364,21 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
     def _solve(self, X: MatrixLike, weights: MatrixLike | None) -> FloatArray:
         # "auto" whatever the fit used: the half-problem has one optimum, and new rows may have
         # holes where the fitted ones had none.
-        delta = self.factorization_.delta
         return solve_left(
             X,
             self.components_,
-            # The width that was fitted, not one that depends on which rows are asked for.
-            loss=self.loss if delta is None else HuberLoss(delta),
+            loss=self._fitted_loss(),
             missing_values=self.missing_values,
             weights=weights,
             alpha_W=self.alpha_W,
             l1_ratio=self.l1_ratio,
             n_threads=self.n_threads,
         )
+
+    def _fitted_loss(self) -> str | float | Loss:
+        """Return the loss with the width that was fitted, whichever rows are asked for."""
+        delta = self.factorization_.delta
+        return self.loss if delta is None else HuberLoss(delta)
 
     @property
     def _n_features_out(self) -> int:
@@ -386,7 +389,7 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = is_nan(self.missing_values)
+        tags.input_tags.allow_nan = True  # NaN is missing, whatever else is
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from nonneg.core.factorize import make_problem
-from nonneg.core.intake import MatrixLike, as_data
+from nonneg.core.intake import MatrixLike, as_data, sound_csr
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import BetaLoss, Loss
 from nonneg.core.problem import Factor
@@ -348,7 +348,7 @@ def _directions(name: str, H: ArrayLike) -> NDArray[np.float64]:
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(values.toarray() if sp.issparse(values) else values)
+    array = np.asarray(sound_csr(values, name).toarray() if sp.issparse(values) else values)
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name} has dtype {array.dtype} · it must hold numbers · convert it")
     numbers = array.astype(np.float64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from numbers import Integral, Real
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nonneg.apps.recommend import Recommender
     from nonneg.estimators import NMF
 
-__all__ = ["is_model_file", "load", "save"]
+__all__ = ["is_model_file", "load", "name_features", "save"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
@@ -127,6 +127,29 @@ def is_model_file(path: PathLike) -> bool:
     except OSError:
         return False
     return start[5:] == b"\0\0\0{"
+
+
+def name_features(model: NMF, names: Sequence[str] | None) -> NMF:
+    """Tell a fitted estimator what its features are called, as if it had been fitted to a frame.
+
+    Frames with other columns, or the same in another order, are refused from then on.
+
+    Parameters
+    ----------
+    model : NMF
+        Changed in place.
+    names : sequence of str, optional
+        One for each column of H; without, nothing happens.
+
+    Returns
+    -------
+    NMF
+        The same object.
+    """
+    if names is not None:
+        model.factorization_ = replace(model.factorization_, column_names=tuple(names))
+        model.feature_names_in_ = np.array(names, dtype=object)
+    return model
 
 
 # --- to records --------------------------------------------------------------------------------
@@ -317,6 +340,4 @@ def _fitted(model: NMF, fit: Factorization, named: bool) -> NMF:
     model.status_ = fit.status
     model.history_ = fit.history
     model.n_features_in_ = fit.H.shape[1]
-    if named and fit.column_names is not None:
-        model.feature_names_in_ = np.array(fit.column_names, dtype=object)
-    return model
+    return name_features(model, fit.column_names) if named else model

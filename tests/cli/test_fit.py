@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 
@@ -188,15 +189,55 @@ def test_transform_of_the_fitted_rows(run: Run, model: Path, counts: Path, tmp_p
     np.testing.assert_array_equal(np.load(tmp_path / "W.npy"), table.values)
 
 
-@pytest.mark.parametrize("loss", ["frobenius", "huber"])
-def test_transform_of_a_plain_factorization(
-    run: Run, counts: Path, count_values: np.ndarray, tmp_path: Path, loss: str
+def test_a_plain_factorization_does_not_know_its_problem(
+    fails: Fails, run: Run, counts: Path, count_values: np.ndarray, tmp_path: Path
 ) -> None:
-    fit = nonneg.factorize(count_values, 2, loss=loss, tol=1e-6, random_state=0)
+    fit = nonneg.factorize(count_values, 2, alpha_W=0.1, random_state=0)
     model = nonneg.save(fit, tmp_path / "plain.nonneg")
-    run("transform", model, counts, "-o", tmp_path / "W.npz", "--threads", 1)
+    message = fails("transform", model, counts, "-o", tmp_path / "W.npz")
+    assert "saved factorization · it does not hold the penalties" in message
+    assert "fit with nonneg fit" in message
+    assert not (tmp_path / "W.npz").exists()
+    assert run("show", model, "--json").json["rank"] == 2
+
+
+@pytest.mark.parametrize("threads", [[], ["--threads", 1]])
+def test_transform_keeps_the_loss_of_the_fit(
+    run: Run, counts: Path, tmp_path: Path, threads: list[object]
+) -> None:
+    model = tmp_path / "huber.nonneg"
+    run("fit", counts, "-k", 2, "--loss", "huber", "--tol", 1e-6, "-o", model)
+    run("transform", model, counts, "-o", tmp_path / "W.npz", *threads)
     W = np.load(tmp_path / "W.npz")["X"]
-    np.testing.assert_allclose(W, fit.W, rtol=1e-5, atol=1e-6 * W.max())
+    fitted = nonneg.load(model).factorization_.W
+    np.testing.assert_allclose(W, fitted, rtol=1e-5, atol=1e-6 * W.max())
+
+
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_a_saved_fit_knows_its_features(
+    run: Run, counts: Path, count_values: np.ndarray, tmp_path: Path, layout: str
+) -> None:
+    table, model = tmp_path / "table.csv", tmp_path / "m.nonneg"
+    frame = pd.read_csv(counts, index_col=0)
+    if layout == "long":
+        frame.stack().reset_index().to_csv(table, index=False, header=["row", "column", "value"])
+    else:
+        frame.to_csv(table)
+    run("fit", table, "-k", 2, "--layout", layout, "-o", model)
+    fitted = nonneg.load(model)
+    assert isinstance(fitted, nonneg.NMF)
+    assert fitted.feature_names_in_.tolist() == frame.columns.tolist()
+    W = fitted.transform(frame)
+    np.testing.assert_array_equal(W.shape, (6, 2))
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        fitted.transform(frame[frame.columns[::-1]])
+
+
+def test_a_table_without_names_has_no_features(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", np.eye(3) + 1)
+    run("fit", tmp_path / "X.npy", "-k", 1, "-o", tmp_path / "m.nonneg")
+    fitted = nonneg.load(tmp_path / "m.nonneg")
+    assert not hasattr(fitted, "feature_names_in_")
 
 
 def test_columns_are_matched_by_name(run: Run, model: Path, counts: Path, tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import nonneg
+from nonneg.apps import rating_model
 from nonneg.io.ratings import read_ratings
 
 from .conftest import Run
@@ -140,6 +143,41 @@ def test_a_saved_recommender_answers_alike(run: Run, ratings: Path, tmp_path: Pa
     assert "480 ratings by 40 users" in run("show", path).out
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["-k", 20], "apply -k ·"),
+        (["--components", 3, "--seed", 0], "apply -k, --seed ·"),
+        (["--columns", "a,b,c", "--duplicates", "mean"], "apply --columns, --duplicates ·"),
+    ],
+)
+def test_a_saved_recommender_has_learned_already(
+    run: Run, fails: Fails, ratings: Path, tmp_path: Path, options: list[object], told: str
+) -> None:
+    path = tmp_path / "taste.nonneg"
+    run("recommend", ratings, "-k", 2, "-o", path)
+    message = fails("recommend", path, "--user", "u7", *options)
+    assert told in message
+    assert "has learned already" in message
+    run("recommend", path, "--user", "u7", "--threads", 1)
+
+
+def test_an_interrupted_fit_is_no_answer(
+    run: Run, ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*arguments: Any, **options: Any) -> nonneg.Factorization:
+        fit = nonneg.factorize(*arguments, **options)
+        return replace(fit, status=nonneg.Status.INTERRUPTED)
+
+    monkeypatch.setattr(rating_model, "factorize", pressed)
+    path = tmp_path / "taste.nonneg"
+    outcome = run("recommend", ratings, "-o", path, code=130)
+    assert outcome.err == "interrupted: nothing was written\n"
+    assert not path.exists()
+    with pytest.raises(KeyboardInterrupt):
+        nonneg.Recommender(2, random_state=0).fit(ratings)
+
+
 def test_a_model_of_another_kind(fails: Fails, model: Path) -> None:
     assert "is a saved NMF" in fails("recommend", model, "--user", "u1")
 
@@ -173,7 +211,8 @@ def test_formats(run: Run, tmp_path: Path, name: str, lines: list[str], user: st
 def test_columns_by_name_and_place(run: Run, fails: Fails, tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     path.write_text("grade,who,what\n5,a,x\n2,a,y\n4,b,x\n")
-    assert "columns" in fails("recommend", path, "--user", "a")
+    message = fails("recommend", path, "--user", "a")
+    assert "Say which they are with --columns user,item,rating." in message
     for columns in ("who,what,grade", "2,3,1"):
         facts = run("recommend", path, "--user", "b", "--columns", columns, "--json").json
         assert [found["item"] for found in facts["items"]] == ["y"]
@@ -201,7 +240,7 @@ def test_unknown_names(fails: Fails, ratings: Path) -> None:
 def test_swapped_columns_are_hinted_at(fails: Fails, ratings: Path) -> None:
     message = fails("recommend", ratings, "--user", "17")
     assert "There is such an item" in message
-    assert "swapped" in message
+    assert "swapped, name them with --columns user,item,rating." in message
 
 
 def test_nobody_is_asked_for(fails: Fails, ratings: Path, tmp_path: Path) -> None:

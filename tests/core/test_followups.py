@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nonneg import NMF, factorize
+from nonneg import NMF, HuberLoss, Status, factorize, hoyer_sparseness
+from nonneg.core.factorize import solve_left
 from nonneg.errors import InputError
 
 
@@ -91,3 +92,97 @@ def corrupt_bsr(name, value):
 def test_corrupt_coordinates_and_blocks(matrix):
     with pytest.raises(InputError, match="structure is corrupt"):
         factorize(matrix, 2)
+
+
+def corrupt_csr():
+    matrix = sp.csr_array(np.ones((40, 25)))
+    matrix.indices[5] = 10**8
+    return matrix
+
+
+def test_corrupt_weights_are_refused(X):
+    for data, options in ((X, {}), (sp.csr_array(X), {"missing_values": 0})):
+        with pytest.raises(InputError, match="weights is a CSR matrix whose structure is corrupt"):
+            factorize(data, 2, weights=corrupt_csr(), **options)
+    with pytest.raises(InputError, match="structure is corrupt"):
+        hoyer_sparseness(corrupt_csr())
+
+
+def test_who_stops_a_fit_does_not_wait_for_the_last_polish(X, monkeypatch):
+    def polish(*_):
+        raise AssertionError("polished after the fit was stopped")
+
+    monkeypatch.setattr("nonneg.core.factorize._polished", polish)
+    for options in ({"callback": lambda _: True}, {"max_seconds": 0.0}):
+        assert factorize(X, 3, loss="l1", **options).status in (Status.STOPPED, Status.TIME_LIMIT)
+
+
+def test_ctrl_c_in_the_last_polish_keeps_the_fit(X, monkeypatch):
+    def polish(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nonneg.core.factorize._polished", polish)
+    fit = factorize(X, 3, random_state=0)
+    assert fit.status is Status.INTERRUPTED
+    assert fit.relative_error < 0.2
+
+
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler", "huber", "l1", "l21"])
+def test_new_samples_of_zeros_get_zeros(X, loss):
+    model = NMF(2, loss=loss, random_state=0).fit(X)
+    assert_array_equal(model.transform(np.zeros((2, 25))), 0)
+    assert np.isfinite(model.score(np.zeros((2, 25))))
+
+
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler", "itakura-saito", "l1", "l21"])
+def test_the_unit_of_the_weights_makes_no_difference(X, loss):
+    weights = np.random.default_rng(1).random(X.shape) + 0.1
+    options = {"loss": loss, "init": "random", "random_state": 0, "max_iter": 30}
+    one = factorize(X, 3, weights=weights, **options)
+    two = factorize(X, 3, weights=weights * 2.0**-20, **options)
+    assert_allclose(two.relative_error, one.relative_error, rtol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler", "huber", "l1", "l21"])
+def test_a_component_without_a_row_in_h_gets_no_weight(X, loss):
+    H = factorize(X, 3, random_state=0).H
+    W = solve_left(X, np.vstack([H, np.zeros(25)]), loss=loss)
+    assert_array_equal(W[:, 3], 0)
+
+
+def test_kullback_leibler_in_any_unit_of_h(X):
+    H = factorize(X, 3, loss="kullback-leibler", random_state=0).H
+    W = solve_left(X, H, loss="kullback-leibler")
+    for size in (1e-12, 1e12):
+        assert_allclose(solve_left(X, H * size, loss="kullback-leibler") * size, W, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["huber", "l1", "l21"])
+def test_a_start_that_overflows_is_refused(X, loss):
+    start = {"W": np.full((40, 3), 1e200), "H": np.full((3, 25), 1e200)}
+    with pytest.raises(InputError, match="overflow"):
+        factorize(X, loss=loss, **start)
+
+
+def test_the_kept_start_is_named(X):
+    for seed in range(6):
+        one = factorize(X, 4, random_state=seed, init="nndsvda")
+        five = factorize(X, 4, random_state=seed, init="nndsvda", n_init=5)
+        assert five.init == ("random" if five.objective < one.objective else "nndsvda")
+
+
+def test_what_is_no_start_or_no_width_is_refused(X):
+    for options in (
+        {"W": np.ones(5)},
+        {"n_components": 2, "fixed_H": "all"},
+        {"n_components": 2, "loss": HuberLoss("a")},
+        {"n_components": 2, "loss": HuberLoss(0.0)},
+    ):
+        with pytest.raises(InputError, match="·"):
+            factorize(X, **options)
+
+
+def test_duplicate_cells_of_small_integers_do_not_wrap_around():
+    cells = sp.coo_array((np.array([200, 200, 7], np.uint8), ([0, 0, 1], [0, 0, 1])), (2, 2))
+    fit = factorize(cells, 1, random_state=0)
+    assert_allclose(fit.W @ fit.H, [[400, 0], [0, 0]], atol=1e-3)

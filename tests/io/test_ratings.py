@@ -413,3 +413,14 @@ class TestRealFiles:
     def test_lastfm(self, shared_data):
         ratings = read_ratings(shared_data / "lastfm-hetrec" / "user_artists.dat.gz")
         assert (len(ratings), ratings.n_users, ratings.n_items) == (92_834, 1892, 17_632)
+
+
+def test_codes_of_one_or_several():
+    frame = pd.DataFrame({"user": [7, 3, 7], "item": ["x", "y", "z"], "rating": [1, 2, 3]})
+    ratings = read_ratings(frame)
+    assert ratings.user_codes(3).tolist() == [1]
+    assert ratings.user_codes([" 7 ", 3, 99, [], None]).tolist() == [0, 1, -1, -1, -1]
+    assert ratings.item_codes("z").tolist() == [2]
+    assert ratings.item_codes(name for name in "zyxw").tolist() == [2, 1, 0, -1]
+    assert ratings.item_codes([]).size == 0
+    assert ratings.item_codes(np.array(["y"])).dtype == np.intp

@@ -228,7 +228,8 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
       if (next < w[t]) {
         const T keep = cautious ? w[t] * (g / s) : w[t] * T(0.01);
         next = next > keep ? next : keep;
-        if (next < floor * T(1e-3)) next = 0;
+        // What adds less than a thousandth of the floor anywhere is nothing, in any unit of w.
+        if (next * sums[t] < floor * T(1e-3)) next = 0;
       }
       const T d = clamp_to(next, terms) - w[t];
       if (d == 0) continue;

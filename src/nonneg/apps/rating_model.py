@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages, Codes, fit_averages
 from nonneg.apps.tuning import Choice, Scale, trust
-from nonneg.core.alternate import Rule
+from nonneg.core.alternate import Rule, Status
 from nonneg.core.factorize import factorize
 from nonneg.io.ratings import Ratings
 
@@ -125,6 +125,8 @@ def fit_model(
         n_threads=n_threads,
         random_state=rng,
     )
+    if fitted.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
     return RatingModel(
         scale,
         choice.damping,

@@ -8,7 +8,7 @@ itself. `rating_model.py` has the formula, `tuning.py` what is chosen on held-ou
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
@@ -186,8 +186,8 @@ class Recommender:
             The two sides have different lengths.
         """
         model = self._fitted()
-        user_codes = _codes(users, self._user_index)
-        item_codes = _codes(items, self._item_index)
+        user_codes = self.ratings_.user_codes(users)
+        item_codes = self.ratings_.item_codes(items)
         if user_codes.size != item_codes.size and 1 not in (user_codes.size, item_codes.size):
             raise InputError(
                 f"{user_codes.size} users and {item_codes.size} items do not make pairs · give as "
@@ -417,14 +417,6 @@ class Recommender:
     def _component_names(self) -> list[str]:
         return [", ".join(map(str, items)) for items in self.component_items()]
 
-    @cached_property
-    def _user_index(self) -> dict[Hashable, int]:
-        return _index(self.ratings_.user_ids)
-
-    @cached_property
-    def _item_index(self) -> dict[Hashable, int]:
-        return _index(self.ratings_.item_ids)
-
     def _user_name(self, code: int) -> Hashable:
         return cast(Hashable, self.ratings_.user_ids[code : code + 1].tolist()[0])
 
@@ -433,7 +425,7 @@ class Recommender:
 
     def _adopt(self, ratings: Ratings, model: RatingModel, ridge: float, error: float) -> Self:
         """Take over a fit, and drop what was derived from an earlier one."""
-        for name in ("_by_user", "_component_names", "_user_index", "_item_index"):
+        for name in ("_by_user", "_component_names"):
             vars(self).pop(name, None)
         self.ratings_, self.model_, self.ridge_, self.error_ = ratings, model, ridge, error
         return self
@@ -477,26 +469,3 @@ def _choices(name: str, value: object, choices: tuple[float, ...]) -> tuple[floa
             raise InputError(f'{name}={value!r} · it is a number from 0, or "auto" · change it')
         return choices
     return (_number(name, value),)
-
-
-def _index(ids: NDArray[Any]) -> dict[Hashable, int]:
-    """Ids and their strings to codes, as `Ratings.user_code` takes them."""
-    listed = ids.tolist()
-    index: dict[Hashable, int] = {str(name): code for code, name in enumerate(listed)}
-    index.update((name, code) for code, name in enumerate(listed))
-    return index
-
-
-def _codes(ids: object, index: Mapping[Hashable, int]) -> NDArray[np.intp]:
-    """Codes of one id or several; −1 where it is unknown."""
-    single = isinstance(ids, str) or not isinstance(ids, Iterable)
-    listed = [ids] if single else list(cast("Iterable[Any]", ids))
-    return np.array([_code(name, index) for name in listed], dtype=np.intp)
-
-
-def _code(name: Hashable, index: Mapping[Hashable, int]) -> int:
-    try:
-        found = index.get(name, -1)
-    except TypeError:  # not hashable: nobody's id
-        return -1
-    return found if found >= 0 else index.get(str(name).strip(), -1)

@@ -34,6 +34,8 @@ _bar: Progress | None = None  # the progress bar on stderr, while there is one
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _PROGRESS_AFTER = 1.0  # seconds
 _WIDEST = 100
+# How Python says what an option of the commands does.
+_AS_OPTIONS = {"columns=(user, item, rating)": "--columns user,item,rating"}
 
 
 class Commands(TyperGroup):
@@ -209,6 +211,8 @@ def _warnings_as_notes() -> Iterator[None]:
 def _say(text: str) -> None:
     from rich.text import Text
 
+    for python, option in _AS_OPTIONS.items():
+        text = text.replace(python, option)
     # While a bar is shown, its console keeps it below what is said.
     console = _console(stderr=True) if _bar is None else _bar.console
     # A log gets one line a message; a person gets words that are not cut at the margin.

@@ -24,7 +24,6 @@ from nonneg.cli.options import (
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
-    from nonneg.core.factorize import Factorization
     from nonneg.core.kernels import FloatArray
     from nonneg.estimators import NMF
     from nonneg.io.table import Layout as LayoutWord
@@ -99,7 +98,7 @@ def fit(
         work.phase("loading")
         from nonneg.cli import draw
         from nonneg.estimators import NMF
-        from nonneg.models import save
+        from nonneg.models import name_features, save
         from nonneg.report.facts import factorization_facts
 
         data = _named(_read(work, table, layout), row_names, column_names)
@@ -121,12 +120,10 @@ def fit(
             callback=work.step,
         )
         model.fit(data.values)
-        fitted = replace(
-            model.factorization_, row_names=data.row_names, column_names=data.column_names
-        )
+        model.factorization_ = replace(model.factorization_, row_names=data.row_names)
+        fitted = name_features(model, data.column_names).factorization_
         if fitted.status.name == "INTERRUPTED" and not fitted.history:
             raise KeyboardInterrupt  # nothing better than the start was found
-        model.factorization_ = fitted
         saved = None if output is None else str(save(model, output, force=force))
     facts = {"source": data.source, **factorization_facts(fitted, top=top), "saved": saved}
     answer(facts, as_json, lambda: draw.factorization(facts))
@@ -170,13 +167,14 @@ def transform(
         from nonneg.io.table import write_table
         from nonneg.report.facts import transform_facts
 
-        loaded, fitted = _load(model)
+        loaded = _load(model)
+        fitted = loaded.factorization_
         data = _read(work, table, layout)
         aligned = align_columns(data, fitted.H.shape[1], fitted.column_names)
         for text in aligned.notes[len(data.notes) :]:
             note(text)
         work.phase("transforming")
-        W = _weights(loaded, fitted, aligned, threads)
+        W = _weights(loaded, aligned, threads)
         named = suffix != ".npy"  # which holds numbers only
         write_table(
             output,
@@ -256,33 +254,28 @@ def _is_triplets(table: Table) -> bool:
     )
 
 
-def _load(path: Path) -> tuple[Factorization | NMF, Factorization]:
-    """The saved model, and the factorization in it."""
+def _load(path: Path) -> NMF:
+    """The saved estimator, which knows the whole problem that new rows are to solve."""
     from nonneg.core.factorize import Factorization
     from nonneg.estimators import NMF
     from nonneg.models import load
 
     loaded = load(path)
-    if isinstance(loaded, Factorization):
-        return loaded, loaded
     if isinstance(loaded, NMF):
-        return loaded, loaded.factorization_
+        return loaded
+    if isinstance(loaded, Factorization):
+        raise InputError(
+            f"cannot transform with '{path}', a saved factorization · it does not hold the "
+            "penalties, bounds and missing values it was fitted with · fit with nonneg fit or "
+            "nonneg.NMF, and save that"
+        )
     raise InputError(
         f"'{path}' is a saved recommender · it holds no factors of a table · use it with "
         f"nonneg recommend {path} --user ..."
     )
 
 
-def _weights(
-    loaded: Factorization | NMF, fitted: Factorization, table: Table, threads: int | None
-) -> FloatArray:
-    from nonneg.core.factorize import solve_left
-    from nonneg.core.losses import HuberLoss
-
-    if loaded is fitted:
-        loss = fitted.loss if fitted.delta is None else HuberLoss(fitted.delta)
-        return solve_left(table.values, fitted.H, loss=loss, n_threads=threads)
-    model = cast("NMF", loaded)
+def _weights(model: NMF, table: Table, threads: int | None) -> FloatArray:
     if threads is not None:
         model.set_params(n_threads=threads)
     with warnings.catch_warnings():

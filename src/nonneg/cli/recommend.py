@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 
+# What is decided when a recommender learns, by parameter: a saved one has learned already.
+_LEARNING = {
+    "columns": "--columns",
+    "duplicates": "--duplicates",
+    "rank": "-k",
+    "seed": "--seed",
+}
+
+
 def recommend(
+    ctx: typer.Context,
     ratings: Annotated[
         Path,
         typer.Argument(
@@ -87,6 +97,7 @@ def recommend(
         names = None if titles is None else read_titles(titles)
         if is_model_file(ratings):
             model = _load(ratings)
+            _check_unasked(ctx, ratings)
         else:
             model = _fit(work, ratings, columns, duplicates, rank, seed, threads)
         facts = {"source": str(ratings), **recommender_facts(model)}
@@ -114,6 +125,21 @@ def _load(path: Path) -> Recommender:
             "that nonneg recommend -o saved · name one of these"
         )
     return model
+
+
+def _check_unasked(ctx: typer.Context, path: Path) -> None:
+    """Refuse options that a saved recommender cannot follow any more."""
+    asked = []
+    for name, option in _LEARNING.items():
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            asked.append(option)
+    if asked:
+        raise InputError(
+            f"cannot apply {', '.join(asked)} · '{path}' is a saved recommender, which has learned "
+            f"already · leave {'it' if len(asked) == 1 else 'them'} out, or name the file of "
+            "ratings to learn again"
+        )
 
 
 def _fit(

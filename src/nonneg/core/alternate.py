@@ -19,6 +19,7 @@ import numpy as np
 from nonneg.core import kernels
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver
+from nonneg.errors import InputError
 
 __all__ = ["Callback", "Outcome", "Rule", "Status", "Step", "alternate"]
 
@@ -131,6 +132,11 @@ def alternate(
             if loss is None:
                 loss = problem.loss_value(new_left, new_right)
             new_objective = loss + problem.penalty_value(new_left, new_right)
+            if not math.isfinite(new_objective) and not history:
+                raise InputError(
+                    f"the objective of the start is {new_objective} · values, weights or the given "
+                    "factors overflow · scale them down"
+                )
             if not new_objective <= objective + noise:
                 if reach:
                     cap, momentum, plain = momentum, momentum / _SHRINK, True
@@ -154,7 +160,7 @@ def alternate(
             if callback is not None and callback(step):
                 status = Status.STOPPED
                 break
-            if revivals < _MAX_REVIVALS and _revive(problem, left, right, rng):
+            if revivals < _MAX_REVIVALS and _revive(problem, left, right, solver, rng):
                 revivals += 1
                 plain = True
                 continue
@@ -201,7 +207,9 @@ def _extrapolated(
     )
 
 
-def _revive(problem: Problem, left: Factor, right: Factor, rng: np.random.Generator) -> bool:
+def _revive(
+    problem: Problem, left: Factor, right: Factor, solver: Solver, rng: np.random.Generator
+) -> bool:
     """Give components that died what the worst-fitted rows leave over; the objective stays.
 
     A component is dead when its column is zero in either factor. Its right column becomes the
@@ -210,11 +218,13 @@ def _revive(problem: Problem, left: Factor, right: Factor, rng: np.random.Genera
     """
     if problem.left.fixed is not None or problem.right.fixed is not None:
         return False
+    if solver.multiplicative:
+        return False  # it could not leave the zeros of the new left column
     if problem.left.shrinks or problem.right.shrinks:
         # A penalty may want it dead, and the new column would cost without fitting anything.
         return False
     dead = ~(left.values.any(axis=0) & right.values.any(axis=0))
-    if not dead.any() or problem.loss.name == "itakura-saito":
+    if not dead.any():
         return False
     revived = False
     m = problem.data.shape[0]

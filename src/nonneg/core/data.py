@@ -165,10 +165,12 @@ class DataMatrix:
         """Return ‖xᵢ − F wᵢ‖ of each row over its observed entries."""
         norms = np.empty(self.shape[0])
         for rows, X, root_weights in self._dense_blocks():
-            R = X - W[rows] @ F.T
-            if root_weights is not None:
-                R *= root_weights
-            norms[rows] = np.sqrt(np.einsum("ij,ij->i", R, R, dtype=np.float64))
+            # A start that overflows gives an infinite norm, which the loop refuses by name.
+            with np.errstate(over="ignore", invalid="ignore"):
+                R = X - W[rows] @ F.T
+                if root_weights is not None:
+                    R *= root_weights
+                norms[rows] = np.sqrt(np.einsum("ij,ij->i", R, R, dtype=np.float64))
         return norms
 
     def _transpose(self) -> DataMatrix:

@@ -137,7 +137,8 @@ def factorize(
         "auto" is given when W and H are; nndsvda for frobenius and the β-divergences except
         kullback-leibler, with no entry missing and a rank up to the smaller side of X; else random.
     missing_values : nan or 0
-        Default nan: NaN cells of a dense X are missing. 0: zeros, or absent entries of a sparse X.
+        NaN cells of a dense X are missing in any case. 0: so are zeros, and absent entries of a
+        sparse X. Default nan.
     weights : array or sparse, shape of X, optional
         Weight ≥ 0 of each cell in the loss; 0 is missing.
     alpha_W, alpha_H, l1_ratio : float
@@ -217,7 +218,7 @@ def factorize(
     if callback is not None and not callable(callback):
         raise InputError(f"callback={callback!r} cannot be called · give a function of one Step")
     rule = _rule(max_iter, tol, max_seconds, accelerate)
-    outcome = _best_run(
+    outcome, start = _best_run(
         problem, chosen, start, k, W, H, _count("n_init", n_init), rule, rng, callback, started
     )
     return _finished(problem, chosen, start, outcome, seed)
@@ -310,7 +311,8 @@ def make_problem(
     term = make_loss(loss).settled(data)
     term.check(data)
     alpha_W = _number("alpha_W", alpha_W)
-    alpha_right = alpha_W if alpha_H == "same" else _number("alpha_H", alpha_H)
+    same = isinstance(alpha_H, str) and alpha_H == "same"
+    alpha_right = alpha_W if same else _number("alpha_H", alpha_H)
     ratio = _number("l1_ratio", l1_ratio)
     if ratio > 1:
         raise InputError(f"l1_ratio={l1_ratio!r} · it is a share between 0 (L2) and 1 (L1)")
@@ -354,7 +356,12 @@ def _fixed(
 ) -> NDArray[np.float64] | None:
     if values is None:
         return None
-    given = np.asarray(values, dtype=np.float64)
+    try:
+        given = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} holds no numbers · give the values to keep, NaN where free"
+        ) from None
     if given.shape != shape:
         told = shape if name == "fixed_W" else shape[::-1]
         raise InputError(f"{name} has the wrong shape · it must be {told}, NaN where free")
@@ -394,11 +401,16 @@ def _rank(
                 "n_components is missing · the rank decides what is found · give a whole number "
                 f"from 1 to {min(data.shape)} (the smaller side of X)"
             )
-        n_components = int(np.asarray(W).shape[1] if W is not None else np.asarray(H).shape[0])
+        start = np.asarray(W).T if W is not None else np.asarray(H)
+        if start.ndim != 2:
+            raise InputError(f"the start has shape {start.shape} · W and H are matrices · give 2-D")
+        n_components = int(start.shape[0])
     k = _count("n_components", n_components)
     m, n = data.shape
-    # Factors now, before and tried, and the Gram matrices.
-    check_memory((3.0 * (m + n) * k + 4.0 * k * k) * data.dtype.itemsize, f"n_components={k}")
+    # Factors now, before and tried, and the Gram matrices:
+    # one for each of up to 64 chunks of rows.
+    n_bytes = 3.0 * (m + n) * k * data.dtype.itemsize + 68.0 * k * k * 8
+    check_memory(n_bytes, f"n_components={k}")
     return k
 
 
@@ -462,15 +474,15 @@ def _best_run(
     rng: np.random.Generator,
     callback: Callback | None,
     started: float,
-) -> Outcome:
-    best: Outcome | None = None
+) -> tuple[Outcome, str]:
+    best: tuple[Outcome, str] | None = None
     for run in range(n_init):
-        if init == "given":
+        # Further runs differ only where the start is random.
+        kind = init if run == 0 else "random"
+        if kind == "given":
             left, right = _given_factors(problem.data, W, H, k, rng)
         else:
-            # Further runs differ only where the start is random.
-            kind = cast(Init, init if run == 0 else "random")
-            left, right = starting_factors(problem.data, k, kind, rng)
+            left, right = starting_factors(problem.data, k, cast(Init, kind), rng)
         problem.left.project(left)
         problem.right.project(right)
         outcome = alternate(
@@ -483,10 +495,10 @@ def _best_run(
             callback=callback,
             started=started,
         )
-        if best is None or outcome.objective < best.objective:
-            best = outcome
+        if best is None or outcome.objective < best[0].objective:
+            best = outcome, kind
         if outcome.status in (Status.INTERRUPTED, Status.STOPPED, Status.TIME_LIMIT):
-            best = replace(best, status=outcome.status)
+            best = replace(best[0], status=outcome.status), best[1]
             break
     assert best is not None
     return best
@@ -527,25 +539,29 @@ def _flat_start(data: DataMatrix, right: Factor) -> FloatArray:
     mass = float(right.values.sum(dtype=np.float64)) or 1.0
     seen = data.row_counts()[:, None] / data.shape[1]
     start = row_sums / (mass * np.maximum(seen, np.finfo(float).tiny))
-    return np.ascontiguousarray(np.repeat(start, right.values.shape[1], axis=1), dtype=data.dtype)
+    # A component without a row in H fits nothing: it starts, and stays, at zero.
+    return np.ascontiguousarray(start * right.values.any(axis=0), dtype=data.dtype)
 
 
 def _finished(
     problem: Problem, solver: Solver, init: str, outcome: Outcome, seed: int | None
 ) -> Factorization:
     left, right = outcome.left, outcome.right
-    # W is moved to its optimum for the final H, so that `transform` of the same rows agrees.
-    polisher = choose_solver("auto", problem)
-    # A multiplicative update cannot leave zero, so it starts anew, as `solve_left` does.
-    polished = Factor(_flat_start(problem.data, right)) if polisher.multiplicative else left.copy()
-    problem.left.project(polished.values)
-    polisher.half_step(problem, polished, right, exact=True)
-    loss = problem.loss_value(polished, right)
-    objective = loss + problem.penalty_value(polished, right)
-    if not objective <= outcome.objective * (1 + 1e-6) + 1e-12 * problem.size:
-        polished = left
-        loss = problem.loss_value(left, right)
-        objective = loss + problem.penalty_value(left, right)
+    status = outcome.status
+    loss = problem.loss_value(left, right)
+    objective = loss + problem.penalty_value(left, right)
+    if status in (Status.CONVERGED, Status.MAX_ITER):
+        # W is moved to its optimum for the final H, so that `transform` of the same rows agrees.
+        # Who stopped the fit, or let it run out of time, does not want to wait for that.
+        try:
+            polished = _polished(problem, left, right)
+            better = problem.loss_value(polished, right)
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        else:
+            after = better + problem.penalty_value(polished, right)
+            if after <= objective * (1 + 1e-6) + 1e-12 * problem.size:
+                left, loss, objective = polished, better, after
     e, degree = problem.data.exponent, problem.loss.degree
     relative = max(loss, 0.0) / problem.size
     is_divergence = isinstance(problem.loss, BetaLoss)
@@ -555,9 +571,9 @@ def _finished(
     )
     half = e // 2
     return Factorization(
-        W=np.ldexp(polished.values, e - half) if e else polished.values,
+        W=np.ldexp(left.values, e - half) if e else left.values,
         H=np.ascontiguousarray(np.ldexp(right.values, half).T if e else right.values.T),
-        status=outcome.status,
+        status=status,
         n_iter=outcome.n_iter,
         history=history,
         objective=_unscaled(objective, e * degree),
@@ -570,6 +586,15 @@ def _finished(
         seed=seed,
         delta=problem.loss.delta if isinstance(problem.loss, HuberLoss) else None,
     )
+
+
+def _polished(problem: Problem, left: Factor, right: Factor) -> Factor:
+    solver = choose_solver("auto", problem)
+    # A multiplicative update cannot leave zero, so it starts anew, as `solve_left` does.
+    polished = Factor(_flat_start(problem.data, right)) if solver.multiplicative else left.copy()
+    problem.left.project(polished.values)
+    solver.half_step(problem, polished, right, exact=True)
+    return polished
 
 
 def _unscaled(value: float, exponent: float) -> float:

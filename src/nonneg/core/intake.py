@@ -21,7 +21,15 @@ from nonneg.core.data import DataMatrix, Dense, Observed, Sparse
 from nonneg.core.kernels import FloatArray
 from nonneg.errors import InputError, TooLargeError
 
-__all__ = ["MatrixLike", "as_data", "check_memory", "is_count", "is_nan", "working_dtype"]
+__all__ = [
+    "MatrixLike",
+    "as_data",
+    "check_memory",
+    "is_count",
+    "is_nan",
+    "sound_csr",
+    "working_dtype",
+]
 
 MatrixLike: TypeAlias = NDArray[Any] | sp.sparray | sp.spmatrix
 # scipy's base classes of sparse matrices name neither `format` nor `data`.
@@ -92,8 +100,8 @@ def as_data(
     X : ndarray or scipy sparse, shape (n_samples, n_features)
         Values ≥ 0, or missing.
     missing_values : nan or 0, default nan
-        What marks a missing cell. With 0, the zeros of a dense X and the absent entries of a
-        sparse one are missing; with nan, NaN cells of a dense X are.
+        What marks a missing cell. NaN cells of a dense X are missing in any case; with 0, so are
+        its zeros, and the absent (and NaN) entries of a sparse one.
     weights : ndarray or scipy sparse, same shape, optional
         Weight ≥ 0 of each cell; 0 means missing.
     n_threads : int, optional
@@ -235,8 +243,6 @@ def _from_dense(
         values = cast(FloatArray, X.astype(np.float64))
     nan = np.isnan(values)
     has_nan = bool(nan.any())
-    if has_nan and zero_is_missing:
-        _check_values(values.ravel(), _Locator(shape[1]))
     if not has_nan and not zero_is_missing and weights is None:
         _check_values(
             values.ravel(order="K") if values.flags.c_contiguous else values.ravel(),
@@ -269,7 +275,7 @@ def _from_dense(
 
 
 def _dense_weights(weights: MatrixLike, shape: tuple[int, int], dtype: np.dtype) -> FloatArray:
-    given = cast(_AnySparse, weights).toarray() if sp.issparse(weights) else np.asarray(weights)
+    given = sound_csr(weights, "weights").toarray() if sp.issparse(weights) else np.asarray(weights)
     if given.shape != shape:
         raise InputError(
             f"weights have shape {given.shape} · X has shape {shape} · give one weight a cell"
@@ -295,7 +301,7 @@ def _from_sparse(
 ) -> DataMatrix:
     shape = _check_shape(cast("tuple[int, ...]", X.shape))
     dtype = working_dtype(X.dtype)
-    X = _sound_csr(X)
+    X = sound_csr(X)
     values = cast(FloatArray, X.data.astype(dtype, copy=False))
     indptr, indices = X.indptr, X.indices
     if not zero_is_missing and weights is None:
@@ -310,7 +316,7 @@ def _from_sparse(
     chosen = None
     if weights is not None:
         sparse = sp.issparse(weights)
-        weight_csr = cast(_AnySparse, weights).tocsr() if sparse else np.asarray(weights)
+        weight_csr = sound_csr(weights, "weights") if sparse else np.asarray(weights)
         if weight_csr.shape != shape:
             raise InputError(
                 f"weights have shape {weight_csr.shape} · X has shape {shape} · give one weight a "
@@ -332,32 +338,45 @@ def _from_sparse(
     )
 
 
-def _sound_csr(X: _AnySparse) -> _AnySparse:
-    """Return X by rows without duplicates, its structure checked before scipy touches it."""
+def sound_csr(X: _AnySparse, name: str = "X") -> _AnySparse:
+    """Return X by rows without duplicates, its structure checked before scipy touches it.
+
+    Raises
+    ------
+    InputError
+        If indices lie outside the shape or the arrays disagree; scipy would crash on them.
+    """
     if X.format in ("csr", "csc"):
-        _check_structure(X, X.shape if X.format == "csr" else X.shape[::-1], X.data.size)
+        by_rows = X.shape if X.format == "csr" else X.shape[::-1]
+        _check_structure(X, by_rows, X.data.size, name)
     elif X.format == "bsr":
         by_blocks = tuple(side // block for side, block in zip(X.shape, X.blocksize, strict=True))
-        _check_structure(X, by_blocks, len(X.data))
+        _check_structure(X, by_blocks, len(X.data), name)
     elif X.format == "coo":
         for side, places in zip(X.shape, (X.row, X.col), strict=True):
             if places.size and not (places.min() >= 0 and places.max() < side):
-                raise InputError(
-                    "X is a COO matrix with an index outside its shape "
-                    f"{X.shape} · its structure is corrupt · build it anew"
-                )
-    csr = X if X.format == "csr" else X.tocsr()
+                raise _corrupt(X, name, "an index lies outside its shape")
+    # Small integers would wrap around when duplicates are summed.
+    wide = X.astype(working_dtype(X.dtype)) if X.dtype.kind in "biu" else X
+    try:
+        csr = wide if wide.format == "csr" else wide.tocsr()
+    except ValueError as error:
+        raise _corrupt(X, name, error) from None
     if not csr.has_canonical_format:
         csr = csr.copy()
         csr.sum_duplicates()
     return sp.csr_array((csr.data, csr.indices, csr.indptr), csr.shape)
 
 
-def _check_structure(X: sp.csr_array, shape: tuple[int, int], n_stored: int) -> None:
+def _check_structure(X: _AnySparse, shape: tuple[int, ...], n_stored: int, name: str) -> None:
     try:
         kernels.csr_kernel(shape, X.indptr, X.indices, np.zeros(n_stored, np.float32))
     except (ValueError, TypeError) as error:
-        raise InputError(
-            f"X is a {X.format.upper()} matrix whose structure is corrupt: {error} · indptr, "
-            "indices and data disagree · build it anew, for example from coordinates"
-        ) from None
+        raise _corrupt(X, name, error) from None
+
+
+def _corrupt(X: _AnySparse, name: str, problem: object) -> InputError:
+    return InputError(
+        f"{name} is a {X.format.upper()} matrix whose structure is corrupt: {problem} · its arrays "
+        "and its shape disagree · build it anew, for example from coordinates"
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,6 @@ class Loss(Protocol):
     @property
     def quadratic(self) -> bool:
         """Whether it is ½Σ(x − y)², so that Gram form applies where every entry is observed."""
-
-    @property
-    def convex(self) -> bool:
-        """Whether each half-problem is convex."""
 
     @property
     def nonzeros_suffice(self) -> bool:
@@ -98,10 +94,6 @@ class BetaLoss(Loss):
         return self.beta == 2
 
     @property
-    def convex(self) -> bool:
-        return 1 <= self.beta <= 2
-
-    @property
     def nonzeros_suffice(self) -> bool:
         return self.beta == 1
 
@@ -143,7 +135,7 @@ class BetaLoss(Loss):
 
     def size(self, data: DataMatrix) -> float:
         if self.beta == 0:
-            return float(data.n_observed)
+            return data.weight_sum
         return data.power_sum(self.beta) * (0.5 if self.beta == 2 else 1.0)
 
     def error(self, value: float) -> float:
@@ -167,10 +159,9 @@ class HuberLoss(Loss):
     """
 
     delta: float | None = None
-    name: str | float = "huber"
-    quadratic: bool = False
-    convex: bool = True
-    nonzeros_suffice: bool = False
+    name: ClassVar[str] = "huber"
+    quadratic: ClassVar[bool] = False
+    nonzeros_suffice: ClassVar[bool] = False
 
     @property
     def degree(self) -> float:
@@ -191,7 +182,9 @@ class HuberLoss(Loss):
         return np.clip(Y - X, -self._width(), self._width())
 
     def check(self, data: DataMatrix) -> None:
-        if self.delta is not None and not (math.isfinite(self.delta) and self.delta > 0):
+        if self.delta is None:
+            return
+        if not isinstance(self.delta, (int, float, np.number)) or not 0 < self.delta < math.inf:
             raise InputError(f"HuberLoss(delta={self.delta!r}) · δ is a width · give it above 0")
 
     def size(self, data: DataMatrix) -> float:
@@ -203,10 +196,10 @@ class HuberLoss(Loss):
 
     def kernel(self, data: DataMatrix) -> NativeLoss:
         width = data.unit if self.delta is None else self.delta * data.scale_factor
-        return NativeLoss("huber", delta=width)
+        return NativeLoss("huber", delta=width or 1.0)  # all zero: any width will do
 
     def settled(self, data: DataMatrix) -> HuberLoss:
-        if self.delta is not None:
+        if self.delta is not None or data.unit == 0:
             return self
         return replace(self, delta=data.unit / data.scale_factor)
 
@@ -215,10 +208,9 @@ class HuberLoss(Loss):
 class L1Loss(Loss):
     """Σ|x − y|, rounded off within a thousandth of the mean entry (a Huber loss that narrow)."""
 
-    name: str | float = "l1"
-    quadratic: bool = False
-    convex: bool = True
-    nonzeros_suffice: bool = False
+    name: ClassVar[str] = "l1"
+    quadratic: ClassVar[bool] = False
+    nonzeros_suffice: ClassVar[bool] = False
 
     @property
     def degree(self) -> float:
@@ -244,7 +236,7 @@ class L1Loss(Loss):
         return value
 
     def kernel(self, data: DataMatrix) -> NativeLoss:
-        width = _L1_WIDTH * data.unit
+        width = _L1_WIDTH * data.unit or 1.0  # all zero: any width will do
         return NativeLoss("huber", delta=width, scale=1 / width)
 
 
@@ -253,10 +245,9 @@ class L21Loss(Loss):
     """Σᵢ‖xᵢ − yᵢ‖₂ over samples: whole samples may be outliers (Kong, Ding & Huang 2011)."""
 
     samples_are_rows: bool = True
-    name: str | float = "l21"
-    quadratic: bool = False
-    convex: bool = True
-    nonzeros_suffice: bool = False
+    name: ClassVar[str] = "l21"
+    quadratic: ClassVar[bool] = False
+    nonzeros_suffice: ClassVar[bool] = False
 
     @property
     def degree(self) -> float:
@@ -287,12 +278,13 @@ class L21Loss(Loss):
     def norm_width(self, data: DataMatrix) -> float:
         """Norm below which a sample counts as fitted exactly."""
         width = data.shape[1 if self.samples_are_rows else 0]
-        return _NORM_WIDTH * data.unit * math.sqrt(max(width, 1))
+        weight = data.weight_sum / max(data.n_observed, 1)
+        return _NORM_WIDTH * data.unit * math.sqrt(max(width, 1) * weight) or 1.0
 
     def kernel(self, data: DataMatrix) -> NativeLoss:
         if self.samples_are_rows:
             return NativeLoss("row-norm", delta=self.norm_width(data))
-        return NativeLoss()  # quadratic with column weights: see `solvers/ccd.py`
+        return NativeLoss()  # quadratic with column weights: see `solvers/entries.py`
 
 
 _NAMED_BETA: dict[float, str] = {2.0: "frobenius", 1.0: "kullback-leibler", 0.0: "itakura-saito"}
@@ -328,8 +320,8 @@ def make_loss(spec: str | float | Loss) -> Loss:
                 f"loss={spec!r} · β must be finite · 2 is frobenius, 1 and 0 are KL and IS"
             )
         return BetaLoss(float(spec))
-    if hasattr(type(spec), "kernel"):
-        return spec  # type: ignore[return-value]
+    if isinstance(spec, (BetaLoss, HuberLoss, L1Loss, L21Loss)):
+        return spec
     raise InputError(
         f"loss={spec!r} is neither a name nor a float β · give one of {', '.join(LOSSES)}"
     )

@@ -241,7 +241,8 @@ def _kullback_leibler(row: _Row, cautious: bool) -> _Coordinate:
     f' = s − φ with φ(d) = Σ ω x b_t / (y + d b_t). Matching g = φ(0) and h = −φ'(0) by
     g²/(g + h d) gives the root d = (g/h)(g/s − 1). With a ridge the slope s grows by l2 d, and d
     is the root of a quadratic. A step to the left keeps 1 % of w_t or, if `cautious`, at
-    least what the multiplicative update w_t g/s would leave; what is below floor/1000 is zero.
+    least what the multiplicative update w_t g/s would leave; what adds less than floor/1000
+    is zero.
     """
     floor = row.loss.floor
     sums = row.sums()
@@ -264,7 +265,7 @@ def _kullback_leibler(row: _Row, cautious: bool) -> _Coordinate:
             target = w[t] + (g / h) * (g / s - 1)
         if target < w[t]:
             target = max(target, w[t] * (g / s if cautious else 0.01))
-            if target < 1e-3 * floor:
+            if target * sums[t] < 1e-3 * floor:
                 target = 0.0
         return target, h
 

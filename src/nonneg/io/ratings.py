@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse
@@ -95,6 +95,14 @@ class Ratings:
         """
         return _code("item", item, self._item_index, "user", self._user_index)
 
+    def user_codes(self, users: object) -> NDArray[np.intp]:
+        """Return the codes of one user or several, by id or its `str`; −1 where unknown."""
+        return _codes(users, self._user_index)
+
+    def item_codes(self, items: object) -> NDArray[np.intp]:
+        """Return the codes of one item or several, by id or its `str`; −1 where unknown."""
+        return _codes(items, self._item_index)
+
     @cached_property
     def _user_index(self) -> dict[Hashable, int]:
         return _index(self.user_ids)
@@ -114,9 +122,17 @@ def _index(ids: NDArray[Any]) -> dict[Hashable, int]:
 
 def _find(index: dict[Hashable, int], name: Hashable) -> int | None:
     try:
-        return index.get(name, index.get(str(name).strip()))
+        found = index.get(name)
     except TypeError:  # not hashable: no id
         return None
+    return index.get(str(name).strip()) if found is None else found
+
+
+def _codes(names: object, index: dict[Hashable, int]) -> NDArray[np.intp]:
+    single = isinstance(names, str) or not isinstance(names, Iterable)
+    listed = [names] if single else list(cast("Iterable[Any]", names))
+    found = [_find(index, name) for name in listed]
+    return np.array([-1 if code is None else code for code in found], dtype=np.intp)
 
 
 def _code(

@@ -56,7 +56,7 @@ class Coordinate:
         passes = 50 if exact and robust else 1
         sweeps = self._fixed_sweeps or Sweeps(3 if robust else 2, 0.1)
         if exact:
-            sweeps = Sweeps(200, 1e-6)
+            sweeps = Sweeps(10, 1e-2) if robust else Sweeps(200, 1e-6)
         step = HalfStep(None, 0.0)
         for _ in range(passes):
             step = _entry_step(problem, left, right, "descend", sweeps, cautious, measure)
