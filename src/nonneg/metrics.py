@@ -182,12 +182,13 @@ def explained_share(
     -------
     float
         At most 1, which is exact; below 0 where the loss exceeds its unit. For frobenius it is
-        `explained_variance`.
+        `explained_variance`. Where X has only zeros, it is 1 if WH has too.
 
     Raises
     ------
     InputError
-        If X cannot be used or the shapes do not fit.
+        If X cannot be used, the shapes do not fit, or X has only zeros and WH has not: there is
+        nothing of which to take a share.
 
     Examples
     --------
@@ -196,7 +197,7 @@ def explained_share(
     >>> explained_share(np.array([[3.0, 4.0]]), [[1.0]], [[3.0, 3.0]], loss="l1") > 0.85
     True
     """
-    return 1.0 - _unexplained(X, W, H, loss, missing_values, weights)[0]
+    return _share(_unexplained(X, W, H, loss, missing_values, weights)[0])
 
 
 def explained_variance(
@@ -225,12 +226,14 @@ def explained_variance(
     Returns
     -------
     float
-        At most 1, which is exact; below 0 where WH is worse than zero.
+        At most 1, which is exact; below 0 where WH is worse than zero. Where X has only zeros,
+        it is 1 if WH has too.
 
     Raises
     ------
     InputError
-        If X cannot be used or the shapes do not fit.
+        If X cannot be used, the shapes do not fit, or X has only zeros and WH has not: there is
+        nothing of which to take a share.
 
     References
     ----------
@@ -244,7 +247,7 @@ def explained_variance(
     >>> round(explained_variance(np.array([[3.0, 4.0]]), [[1.0]], [[3.0, 0.0]]), 12)
     0.36
     """
-    return 1.0 - _unexplained(X, W, H, "frobenius", missing_values, weights)[0]
+    return _share(_unexplained(X, W, H, "frobenius", missing_values, weights)[0])
 
 
 def match_components(H1: ArrayLike, H2: ArrayLike) -> ComponentMatch:
@@ -297,6 +300,16 @@ def match_components(H1: ArrayLike, H2: ArrayLike) -> ComponentMatch:
     cosines = np.clip(first @ second.T, -1.0, 1.0)
     rows, columns = scipy.optimize.linear_sum_assignment(cosines, maximize=True)
     return ComponentMatch(columns, cosines[rows, columns])
+
+
+def _share(unexplained: float) -> float:
+    """Return 1 − the unexplained part, which is infinite where X has only zeros."""
+    if unexplained == math.inf:
+        raise InputError(
+            "the share that WH explains of X was asked · X has only zeros and WH has not, so there "
+            "is nothing to take a share of · ask for the loss of the fit instead"
+        )
+    return 1.0 - unexplained
 
 
 def _unexplained(

@@ -175,3 +175,23 @@ def test_a_corrupt_sparse_file(fails: Fails, tmp_path: Path) -> None:
     X.indices[0] = 99
     np.savez(path, format=b"csr", shape=X.shape, data=X.data, indices=X.indices, indptr=X.indptr)
     assert "corrupt.npz" in fails("fit", path, "-k", 1)
+
+
+def test_an_input_is_never_overwritten(fails: Fails, run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("name,a,b\nx,1,2\ny,3,4\nz,5,1\n")
+    ratings = tmp_path / "r.csv"
+    ratings.write_text("user,item,rating\nu,i,3\nu,j,4\nv,i,5\n")
+    model = tmp_path / "m.nonneg"
+    run("fit", table, "-k", 1, "-o", model)
+    before = {path: path.read_bytes() for path in (table, ratings, model)}
+    link = tmp_path / "link.csv"
+    link.symlink_to(table)
+    for command in (
+        ("fit", table, "-k", 1, "-o", table, "--force"),
+        ("fit", table, "-k", 1, "-o", link, "--force"),
+        ("transform", model, table, "-o", table, "--force"),
+        ("recommend", ratings, "--user", "u", "-o", ratings, "--force"),
+    ):
+        assert "the command reads it" in fails(*command)
+    assert {path: path.read_bytes() for path in before} == before

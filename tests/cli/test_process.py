@@ -114,10 +114,10 @@ def test_interrupted_before_there_is_anything(
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 def test_progress_on_a_terminal_and_a_real_ctrl_c(tmp_path: Path) -> None:
     table = tmp_path / "X.npy"
-    np.save(table, np.random.default_rng(0).random((300, 200)))
+    np.save(table, np.random.default_rng(0).random((1500, 900)))
     model = tmp_path / "m.nonneg"
     parent, child = os.openpty()
-    command = [*NONNEG, "fit", str(table), "-k", "5", "--tol", "0", "--max-iter", "100000000"]
+    command = [*NONNEG, "fit", str(table), "-k", "20", "--tol", "0", "--max-iter", "100000000"]
     process = subprocess.Popen(
         [*command, "-o", str(model), "--json"],
         stdout=subprocess.PIPE,

@@ -25,9 +25,10 @@ from nonneg.core.intake import as_data
 from nonneg.core.kernels import FloatArray
 from nonneg.core.problem import Factor
 from nonneg.core.solvers import choose_solver
+from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["DAMPINGS", "RIDGES", "Choice", "Scale", "choose", "trust"]
+__all__ = ["DAMPINGS", "RIDGES", "Choice", "Scale", "can_hold_out", "choose", "trust"]
 
 # In units of the standard deviation of the ratings, so that the unit of the scale is no matter.
 RIDGES = (0.125, 0.088, 0.0625, 0.044, 0.031, 0.022)
@@ -41,6 +42,8 @@ _ONE_SHARE = 2_000
 _N_FOLDS = 5
 # The smallest rating becomes this much of the scale: an exact 0 would be a cell without a rating.
 _SMALLEST = 1e-4
+# Beyond these, factors in float32 overflow or vanish.
+_LARGEST, _NARROWEST = 1e30, 1e-30
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,25 @@ class Scale:
 
     @classmethod
     def of(cls, values: NDArray[np.float64]) -> Scale:
-        """Return the scale that these ratings use."""
-        return cls(float(values.min()), float(values.max()), float(values.std()))
+        """Return the scale that these ratings use.
+
+        Raises
+        ------
+        InputError
+            Their size or their span is outside of what float32 factors can hold.
+        """
+        low, high = float(values.min()), float(values.max())
+        if max(-low, high) > _LARGEST:
+            raise InputError(
+                f"the scale of the ratings is {low:g} to {high:g} · factors hold numbers up to "
+                f"{_LARGEST:g} · divide the ratings by a constant"
+            )
+        if 0 < high - low < _NARROWEST:
+            raise InputError(
+                f"the scale of the ratings is {low:g} to {high:g} · factors tell ratings apart "
+                f"that differ by {_NARROWEST:g} or more · multiply the ratings by a constant"
+            )
+        return cls(low, high, float(values.std()))
 
     @property
     def span(self) -> float:
@@ -96,7 +116,8 @@ class Choice:
     ----------
     ridge, damping : float
     error : float
-        Root mean squared error on the held-out ratings.
+        Root mean squared error on the held-out ratings; the deviation of all where none could
+        be held out (`can_hold_out`).
     W, H : ndarray or None
         Factors to start from, in the unit of `Scale`.
     """
@@ -125,6 +146,11 @@ def trust(
     return cast("NDArray[np.float64]", shares[0] * shares[1])
 
 
+def can_hold_out(n_ratings: int, scale: Scale) -> bool:
+    """Whether so many ratings can tell an error: there are five or more, and not all the same."""
+    return n_ratings >= _FEWEST and scale.low < scale.high
+
+
 def choose(
     ratings: Ratings,
     k: int,
@@ -137,7 +163,7 @@ def choose(
 ) -> Choice:
     """Go down the path and return where the held-out ratings are predicted best."""
     scale = Scale.of(ratings.values)
-    if len(ratings) < _FEWEST or scale.high == scale.low:
+    if not can_hold_out(len(ratings), scale):
         ridge = ridges[0] if len(ridges) == 1 else _PLAIN_RIDGE
         damping = dampings[0] if len(dampings) == 1 else _PLAIN_DAMPING
         return Choice(ridge, damping, scale.deviation, None, None)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from nonneg.errors import NonnegError, OutputExistsError
+from nonneg.errors import InputError, NonnegError, OutputExistsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,12 +88,18 @@ def wrote(path: Path, as_json: bool) -> None:
     typer.echo(f"Wrote {path}", err=as_json)
 
 
-def check_output(path: Path | None, force: bool) -> None:
-    """Raise now, not after the work, if `path` will not be writable."""
+def check_output(path: Path | None, force: bool, *inputs: Path) -> None:
+    """Raise now, not after the work, if `path` will not be writable or is one of the inputs."""
     from nonneg.io.files import atomic_write
 
     if path is None:
         return
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise InputError(
+                f"cannot write '{path}': the command reads it · its data would be lost, --force or "
+                "not · choose another name"
+            )
     try:
         with contextlib.suppress(_UntouchedError), atomic_write(path, force=force):
             raise _UntouchedError  # the file stays as it is, and the temporary one is removed

@@ -47,7 +47,7 @@ def recommender(facts: Facts) -> Drawing:
         [
             ("scale", f"{low:g} to {high:g}, {facts['mean']:.2f} on average"),
             ("model", f"{count(facts['rank'], 'component')}, {_seed(facts)}"),
-            ("error", f"{facts['held_out_error']:.3f} on ratings held out (root mean square)"),
+            ("error", _error(facts)),
         ]
     )
 
@@ -117,10 +117,11 @@ def explanation(facts: Facts) -> Drawing:
         yield heading(f"Most like it, of what {user} rated")
         yield neighbors(facts["neighbors"], facts["neighbor_estimate"])
     yield Text()
+    error = facts["held_out_error"]
     yield Text(
         f"This rests on {count(facts['n_rated'], 'rating')} by {user} and "
         f"{count(facts['n_item_ratings'], 'rating')} of {item}. A usual error is "
-        f"{facts['held_out_error']:.2f}."
+        + ("unknown." if error is None else f"{error:.2f}.")
     )
 
 
@@ -197,6 +198,14 @@ def _worded(noun: str, name: object, width: int) -> str:
 
 def _amount(contribution: float, share: float) -> tuple[Text, Text]:
     return Text(f"{contribution:.2f}"), Text(percent(share) if share > 0 else "", "dim")
+
+
+def _error(facts: Facts) -> str:
+    if facts["held_out_error"] is not None:
+        return f"{facts['held_out_error']:.3f} on ratings held out (root mean square)"
+    low, high = facts["scale"]
+    same = low == high and facts["n_ratings"] > 1
+    return f"unknown: {'all ratings are the same' if same else 'too few ratings to hold any out'}"
 
 
 def _seed(facts: Facts) -> str:

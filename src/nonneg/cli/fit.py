@@ -92,7 +92,7 @@ def fit(
 
     Example: nonneg fit genes.csv -k 3 -o genes.nonneg
     """
-    check_output(output, force)
+    check_output(output, force, table)
     missing_values = missing_value(missing)
     with Work(max_iter, max_seconds) as work:
         work.phase("loading")
@@ -159,7 +159,7 @@ def transform(
             f"cannot write '{output}' · its suffix names no format for the weights · use "
             f"{', '.join(_OUT_SUFFIXES)}"
         )
-    check_output(output, force)
+    check_output(output, force, model, table)
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw

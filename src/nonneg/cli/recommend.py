@@ -82,7 +82,7 @@ def recommend(
         raise InputError(
             "no user is named · recommendations are made for one person · add --user U"
         )
-    check_output(output, force)
+    check_output(output, force, ratings)
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw_taste

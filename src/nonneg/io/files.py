@@ -130,8 +130,15 @@ def _similar(path: Path) -> str:
     return f"; did you mean '{path.parent / near[0]}'?" if near else "; check the path"
 
 
-def read_text(path: PathLike) -> str:
+def read_text(path: PathLike, *, fallback: str | None = None) -> str:
     """Read the text of a UTF-8 file, plain or gzip, without its byte order mark.
+
+    Parameters
+    ----------
+    path : str or path
+    fallback : str, optional
+        The encoding of one byte a character in which to read a file that is not UTF-8, for text
+        where a wrong letter does no harm. Default: such a file is an error.
 
     Raises
     ------
@@ -148,12 +155,14 @@ def read_text(path: PathLike) -> str:
             raise FileFormatError(
                 f"cannot read '{path}': it is UTF-16, not UTF-8. Save it as UTF-8."
             ) from None
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = error.start - data.rfind(b"\n", 0, error.start)
-        raise FileFormatError(
-            f"cannot read '{path}': line {line}, byte {byte} (0x{data[error.start]:02x}) is not "
-            "UTF-8. Save it as UTF-8, for instance with: iconv -f latin1 -t utf-8."
-        ) from None
+        if fallback is None:
+            line = data.count(b"\n", 0, error.start) + 1
+            byte = error.start - data.rfind(b"\n", 0, error.start)
+            raise FileFormatError(
+                f"cannot read '{path}': line {line}, byte {byte} (0x{data[error.start]:02x}) is "
+                "not UTF-8. Save it as UTF-8, for instance with: iconv -f latin1 -t utf-8."
+            ) from None
+        text = data.decode(fallback)
     if not text.strip():
         raise FileFormatError(f"cannot read '{path}': it is empty. Check that it was saved.")
     return text

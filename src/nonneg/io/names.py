@@ -46,13 +46,20 @@ def read_titles(path: PathLike) -> dict[str, str]:
     """Read what items are called: a delimited text (also .gz) with id and title in columns 1, 2.
 
     Further columns are left alone; the first title of an id counts, and ids keep their spelling.
+    A file that is not UTF-8 is read as Latin-1, as MovieLens' movies.dat and u.item are.
+
+    Returns
+    -------
+    dict of str to str
+        Titles by id. Whether they belong to the items at hand is for the caller to see: they do
+        not where ``titles.keys().isdisjoint(map(str, ratings.item_ids))``.
 
     Raises
     ------
     FileFormatError
-        A line has no second column, or the file is empty or not UTF-8.
+        A line has no second column, or the file is empty or UTF-16.
     """
-    text = read_text(path)
+    text = read_text(path, fallback="latin-1")
     titles: dict[str, str] = {}
     for line, row in numbered_rows(text, sniff_delimiter(text), path):
         if len(row) < 2:

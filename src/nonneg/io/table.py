@@ -88,9 +88,12 @@ def read_table(
     Notes
     -----
     In a wide text the first line is a header if a cell after its first is no number. It is one
-    in spite of numbers if its first cell is a label (below), is a word above numbers, or is a
-    word or empty before 0, 1, 2, … or 1, 2, 3, …. A header one cell shorter than the lines below
-    it has no first cell, as R writes it. The first column holds names if it has a header and its
+    in spite of numbers if its first cell is a label (below) or a word above numbers; if its first
+    cell is empty before increasing whole numbers, such as years; if it is a word before three or
+    more of them, unless the lines below begin with the same word and another number (r1 over r2,
+    r3); and if all of it is 0, 1, 2, … or 1, 2, 3, …. Where it could have been meant the other
+    way, a note says how it was read. A header one cell shorter than the lines below it has no
+    first cell, as R writes it. The first column holds names if it has a header and its
     label is empty or is id, index, name, row, user or sample (also user_id), or if at least half
     of its cells are no numbers. Empty cells, NA, N/A, NaN and null are missing and become NaN; in
     triplets they stay as stored NaN. Lines at the end that have neither a name nor a number,
@@ -330,9 +333,14 @@ def _wide(
     if named and column_names is not None:
         first = ["name", *first]
     # Ask the reader: if it would take the names for data, write both sides.
-    if (row_names, column_names) != (None, None) and (
-        is_long_header(first) or wide_layout(first, below) != (column_names is not None, named)
-    ):
+    layout = wide_layout(first, below)
+    misread = (layout.header, layout.named) != (column_names is not None, named)
+    if (row_names, column_names) == (None, None):
+        if misread:  # 0, 1, 2, … would be taken for names, 0.0 is not
+            first = _cells(matrix[0].astype(np.float64))
+        yield first
+        matrix = matrix[1:]
+    elif misread or is_long_header(first):
         row_names = row_names or _counted(matrix.shape[0])
         column_names = column_names or _counted(matrix.shape[1])
     if column_names is not None:

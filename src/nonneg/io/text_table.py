@@ -7,6 +7,8 @@ looked up when a conversion fails, for the message.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from string import digits
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +29,15 @@ from nonneg.io.cells import (
 )
 from nonneg.io.files import column_blocks, numbered_rows, ragged, read_text, sniff_delimiter
 
-__all__ = ["Content", "Matrix", "is_long_header", "long_content", "read_text_table", "wide_layout"]
+__all__ = [
+    "Content",
+    "Matrix",
+    "WideLayout",
+    "is_long_header",
+    "long_content",
+    "read_text_table",
+    "wide_layout",
+]
 
 Matrix = NDArray[np.float64] | NDArray[np.float32] | scipy.sparse.csr_array[Any]
 
@@ -39,6 +49,9 @@ _TRIPLE = (
 )
 # A first column under one of these holds names, even where they are numbers.
 _NAME_LABELS = {"id", "index", "name", "row", "user", "userid", "user_id", "sample", "unnamed: 0"}
+# Two numbers rise by chance, and a line 0, 1 or 1, 2 is common in data.
+_FEWEST_COUNTED = 3
+_MOST_DIGITS = 18
 
 
 class Content(NamedTuple):
@@ -50,6 +63,14 @@ class Content(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class WideLayout(NamedTuple):
+    """How a wide text is to be read; `doubtful` where its first line could be the other thing."""
+
+    header: bool
+    named: bool
+    doubtful: bool = False
+
+
 def is_long_header(cells: Sequence[str]) -> bool:
     """Whether these are the three names of a file of triplets."""
     return len(cells) == 3 and all(
@@ -57,8 +78,8 @@ def is_long_header(cells: Sequence[str]) -> bool:
     )
 
 
-def wide_layout(first: Sequence[str], below: Sequence[str]) -> tuple[bool, bool]:
-    """Whether a wide text has a header and whether it has row names.
+def wide_layout(first: Sequence[str], below: Sequence[str]) -> WideLayout:
+    """Tell whether a wide text has a header and row names, and how surely.
 
     Parameters
     ----------
@@ -69,23 +90,48 @@ def wide_layout(first: Sequence[str], below: Sequence[str]) -> tuple[bool, bool]
     """
     corner, others = first[0].strip(), [cell.strip() for cell in first[1:]]
     if not others:
-        return not is_number(corner), False
+        return WideLayout(not is_number(corner), False)
     if corner.casefold() in _NAME_LABELS:
-        return True, True
+        return WideLayout(True, True)
     worded = sum(not is_number(cell) for cell in below)
     filled = sum(cell.strip() != "" for cell in below)
-    header = not all(map(is_number, others))
-    if not header and not is_number(corner):
-        # A worded corner over words: a header 1, 2, 3, …, or a row named like that one.
-        counted = len(others) > 2 and _counts_up(others)
-        return counted or bool(filled and not worded), True
-    if corner == "" and (header or _counts_up(others)):
-        return True, True
-    return header, bool(worded and 2 * worded >= filled)
+    mostly_words = bool(worded and 2 * worded >= filled)
+    if not all(map(is_number, others)):
+        return WideLayout(True, corner == "" or mostly_words)
+    # Numbers only, but for the corner: names such as years, or the first line of the data.
+    if not below:
+        return WideLayout(False, not is_number(corner))
+    if corner == "":
+        header = _counts_up(others) or (len(others) > 1 and _increases(others))
+        return WideLayout(header, header or mostly_words, doubtful=header)
+    if is_number(corner):
+        row = [corner, *others]
+        header = len(row) >= _FEWEST_COUNTED and _counts_up(row)
+        return WideLayout(header, mostly_words, doubtful=_increases(row))
+    names_numbers = bool(filled and not worded)  # a word over numbers
+    increases = _increases(others)
+    header = names_numbers or (
+        increases and len(others) >= _FEWEST_COUNTED and not _numbered_alike(corner, below)
+    )
+    return WideLayout(header, True, doubtful=header or increases)
 
 
 def _counts_up(cells: Sequence[str]) -> bool:
+    """Whether these are 0, 1, 2, … or 1, 2, 3, …"""
     return any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
+
+
+def _increases(cells: Sequence[str]) -> bool:
+    """Whether these are whole numbers, each above the one before."""
+    if not all(cell.isdecimal() and len(cell) <= _MOST_DIGITS for cell in cells):
+        return False
+    return all(int(a) < int(b) for a, b in pairwise(cells))
+
+
+def _numbered_alike(corner: str, below: Sequence[str]) -> bool:
+    """Whether the first cells are names of one kind with running numbers, as r1 over r2, r3."""
+    prefix = corner.rstrip(digits)
+    return prefix != corner and all(cell.strip().rstrip(digits) == prefix for cell in below if cell)
 
 
 def read_text_table(source: str, layout: str, duplicates: Duplicates) -> Content:
@@ -167,10 +213,8 @@ def _read_wide(lines: Iterator[tuple[int, list[str]]], source: str) -> Content:
         numbers.append(line)
         labels.append(row[0])
         parts.append(_numbers(row[1:], line, 2, source))
-    if shift:
-        header, named = True, True
-    else:
-        header, named = wide_layout(first, labels)
+    layout = WideLayout(True, True) if shift else wide_layout(first, labels)
+    header, named, doubtful = layout
     if not header:
         numbers.insert(0, first_line)
         labels.insert(0, first[0])
@@ -178,7 +222,18 @@ def _read_wide(lines: Iterator[tuple[int, list[str]]], source: str) -> Content:
     if not parts:
         raise FileFormatError(f"cannot read '{source}': it has only a header. Add the data.")
     notes: list[str] = []
-    if header and not shift and first[0].strip() and is_number(first[0]):
+    if doubtful and header:
+        notes.append(
+            f"line {first_line} was read as the names of the columns, though they are numbers; "
+            "if it is data, put a line with names above it"
+        )
+    elif doubtful:
+        notes.append(
+            f"line {first_line} was read as data: it holds numbers only"
+            f"{' after its first cell' if named else ''}; if they name the columns, "
+            "head the first column with 'name' or change them to words"
+        )
+    elif header and not shift and first[0].strip() and is_number(first[0]):
         notes.append(f"line {first_line} was taken as the header, though it begins with a number")
     if named and not labels[-1].strip() and np.isnan(parts[-1]).all() and len(labels) > 1:
         # Spreadsheets leave such lines behind; a row that has a name is kept.

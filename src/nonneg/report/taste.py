@@ -9,6 +9,7 @@ import numpy as np
 
 from nonneg.apps.explanation import Explanation, Neighbor
 from nonneg.apps.recommend import Recommender
+from nonneg.apps.tuning import can_hold_out
 from nonneg.report.facts import Facts
 
 __all__ = [
@@ -29,7 +30,8 @@ def recommender_facts(model: Recommender) -> Facts:
     -------
     dict
         `n_users`, `n_items`, `n_ratings`, `scale` (lowest, highest), `mean`, `rank`, `ridge`,
-        `damping`, `seed` and `held_out_error`, the root mean squared error on held-out ratings.
+        `damping`, `seed` and `held_out_error`, the root mean squared error on held-out ratings,
+        None where none could be held out: there are too few, or all are the same.
     """
     ratings = model.ratings_
     seed = model.random_state
@@ -43,7 +45,7 @@ def recommender_facts(model: Recommender) -> Facts:
         "ridge": model.ridge_,
         "damping": model.damping_,
         "seed": seed if isinstance(seed, int) else None,
-        "held_out_error": model.error_,
+        "held_out_error": _held_out_error(model),
     }
 
 
@@ -103,7 +105,8 @@ def explanation_facts(
     ----------
     why : Explanation
     model : Recommender, optional
-        Needed to call the components by the titles of their items.
+        Needed to call the components by the titles of their items, and to know whether the error
+        is one on held-out ratings.
     titles : dict of str to str, optional
         What items are called.
 
@@ -139,7 +142,7 @@ def explanation_facts(
         "neighbor_estimate": why.neighbor_estimate,
         "n_rated": why.n_ratings,
         "n_item_ratings": why.n_item_ratings,
-        "held_out_error": why.error,
+        "held_out_error": why.error if model is None else _held_out_error(model),
     }
 
 
@@ -157,6 +160,10 @@ def neighbor_facts(neighbors: Sequence[Neighbor], titles: Titles | None = None) 
         }
         for rank, near in enumerate(neighbors, start=1)
     ]
+
+
+def _held_out_error(model: Recommender) -> float | None:
+    return model.error_ if can_hold_out(len(model.ratings_), model.scale_) else None
 
 
 def _plain(name: Hashable) -> Any:
