@@ -174,6 +174,11 @@ def test_a_table_of_zeros_is_explained_by_zeros_only():
     assert relative_error(X, W, 0 * H) == 0
     assert explained_variance(X, W, 0 * H) == 1
     assert relative_error(X, W, H) == math.inf
+    for share in (explained_variance, explained_share):
+        assert share(X, W, 0 * H) == 1
+        with pytest.raises(InputError, match="X has only zeros"):
+            share(X, W, H)
+    assert explained_variance(sp.csr_array((2, 3)), W, 0 * H, missing_values=0) == 1
 
 
 @pytest.mark.parametrize(

@@ -306,8 +306,8 @@ def _share(unexplained: float) -> float:
     """Return 1 − the unexplained part, which is infinite where X has only zeros."""
     if unexplained == math.inf:
         raise InputError(
-            "the share that WH explains of X was asked · X has only zeros and WH has not, so there "
-            "is nothing to take a share of · ask for the loss of the fit instead"
+            "the share of X that WH explains was asked · WH is infinitely far from X: X has only "
+            "zeros, or WH overflows · check them, or ask for the loss instead of a share"
         )
     return 1.0 - unexplained
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from nonneg.apps.averages import fit_averages
 from nonneg.apps.recommend import Recommendation, Recommender
 from nonneg.apps.tuning import Scale, trust
+from nonneg.cli import draw_taste
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.ratings import Ratings, read_ratings
+from nonneg.report.taste import explanation_facts, recommender_facts
 
 
 def triplets(users, items, values, user_ids=None, item_ids=None) -> Ratings:
@@ -531,3 +535,52 @@ def test_scale():
     scale = Scale.of(np.array([1.0, 3.0, 5.0]))
     assert (scale.low, scale.high, scale.span) == (1, 5, 4)
     assert Scale.of(np.array([2.0])).span == 1
+
+
+# --- scales and sizes at the edge --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("factor", "what_to_do"), [(1e100, "divide"), (-1e100, "divide"), (1e-170, "multiply")]
+)
+def test_ratings_beyond_float32_are_refused(factor, what_to_do):
+    ratings = planted()[0]
+    scaled = dataclasses.replace(ratings, values=ratings.values * factor)
+    with pytest.raises(InputError, match=f"the scale of the ratings is .* · {what_to_do}"):
+        Recommender(2, random_state=0).fit(scaled)
+
+
+@pytest.mark.parametrize("factor", [1e29, 1e-29])
+def test_ratings_within_float32_are_learned(factor):
+    ratings = planted()[0]
+    scaled = dataclasses.replace(ratings, values=ratings.values * factor)
+    fitted = Recommender(2, random_state=0).fit(scaled)
+    assert np.isfinite(fitted.user_factors_).all()
+    assert fitted.error_ < ratings.values.std() * factor
+    assert fitted.predict(0, 0)[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([4.0], "unknown: too few ratings to hold any out"),
+        ([4.0, 2.0, 5.0], "unknown: too few ratings to hold any out"),
+        ([4.0] * 8, "unknown: all ratings are the same"),
+        ([4.0, 2.0, 5.0, 1.0, 3.0], "on ratings held out"),
+    ],
+)
+def test_an_error_without_ratings_held_out_is_not_called_one(values, words):
+    n = len(values)
+    fitted = Recommender(2, random_state=0).fit(triplets(range(n), [0] * n, values))
+    facts = recommender_facts(fitted) | {"source": "r.csv"}
+    why = fitted.explain(0, 0)
+    known = words.startswith("on")
+    assert facts["held_out_error"] == (fitted.error_ if known else None)
+    about = facts | explanation_facts(why, model=fitted)
+    assert about["held_out_error"] == facts["held_out_error"]
+    console = Console(file=io.StringIO(), width=80)
+    for part in draw_taste.explanation(about):
+        console.print(part)
+    text = " ".join(console.file.getvalue().split())
+    assert words in text
+    assert ("A usual error is unknown." in text) == (not known)

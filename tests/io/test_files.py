@@ -66,6 +66,16 @@ class TestReading:
         with pytest.raises(FileFormatError, match=r"line 2, byte 3 \(0xe9\) is not UTF-8"):
             read_text(path)
 
+    def test_fallback(self, tmp_path):
+        path = tmp_path / "a.csv"
+        path.write_bytes(b"1,Caf\xe9\n")
+        assert read_text(path, fallback="latin-1") == "1,Café\n"
+        path.write_bytes("1,Café\n".encode())
+        assert read_text(path, fallback="latin-1") == "1,Café\n"
+        path.write_bytes("a,b\n".encode("utf-16"))
+        with pytest.raises(FileFormatError, match="UTF-16"):
+            read_text(path, fallback="latin-1")
+
     def test_utf16_is_named(self, tmp_path):
         path = tmp_path / "a.csv"
         path.write_bytes("a,b\n".encode("utf-16"))

@@ -64,7 +64,7 @@ class TestWideText:
             ("a|b\n1|2\n", None, ("a", "b"), [[1, 2]]),
             ("a::b\n1::2\n", None, ("a", "b"), [[1, 2]]),
             # Three columns, but no triplets unless the names say so.
-            ("1,2,3\n4,5,6\n", None, None, [[1, 2, 3], [4, 5, 6]]),
+            ("1,2,4\n4,5,6\n", None, None, [[1, 2, 4], [4, 5, 6]]),
             ("a,1_0\n3,4\n", None, ("a", "1_0"), [[3, 4]]),
             # A row of a table without names may be all missing; one without a name is dropped.
             ("1,2\n,\n", None, None, [[1, 2], [NAN, NAN]]),
@@ -86,6 +86,44 @@ class TestWideText:
         assert "at the end were left out" in read("day,a\nmon,1\n,\n").notes[0]
         assert "taken as the header" in read("1,x,3\n4,5,6\n").notes[0]
         assert read("a,b\n1,2\n").notes == ()
+
+    @pytest.mark.parametrize(
+        ("text", "rows", "columns", "note"),
+        [
+            ("country,2001,2002,2003\nAustria,1,2,3\n", ("Austria",), ("2001", "2002", "2003"), 1),
+            (",2001,2002,2003\nAustria,1,2,3\n", ("Austria",), ("2001", "2002", "2003"), 1),
+            (",2001,2002\n7,1,2\n", ("7",), ("2001", "2002"), 1),
+            ("0,1,2\n.5,.6,.7\n", None, ("0", "1", "2"), 1),
+            ("1,2,3\n4,5,6\n", None, ("1", "2", "3"), 1),
+            ("who,318,260\n7,5,1\n", ("7",), ("318", "260"), 1),
+            ("x,1,2,3\nr2,4,5,6\n", ("r2",), ("1", "2", "3"), 1),
+            # Names of one kind: the first line is a row as the others.
+            ("r1,1,2,3\nr2,4,5,6\n", ("r1", "r2"), None, 2),
+            ("r1,1,2,3\nr2,4,5,6\ns3,1,1,1\n", ("r2", "s3"), ("1", "2", "3"), 1),
+            ("Ann,1,2\nBob,3,4\n", ("Ann", "Bob"), None, 2),
+            ("2001,2002,2003\n1,2,3\n", None, None, 2),
+            ("0,1\n1,0\n", None, None, 2),
+            # No doubt.
+            ("name,2001,2002\nAustria,1,2\n", ("Austria",), ("2001", "2002"), 0),
+            ("Ann,3,1,2\nBob,3,4,5\n", ("Ann", "Bob"), None, 0),
+            ("Ann,.1,.2,.3\nBob,3,4,5\n", ("Ann", "Bob"), None, 0),
+            (",.5,2\n3,4,5\n", None, None, 0),
+            ("3,1,2\n4,5,6\n", None, None, 0),
+            ("r1,1,2,3\n", ("r1",), None, 0),
+            ("0,1,2\n", None, None, 0),
+            ("1," + "9" * 5000 + "\n", None, None, None),
+        ],
+    )  # fmt: skip
+    def test_numbers_in_the_first_line(self, read, text, rows, columns, note):
+        if note is None:
+            with pytest.raises(FileFormatError, match="not a finite number"):
+                read(text)
+            return
+        table = read(text)
+        assert (table.row_names, table.column_names) == (rows, columns)
+        beginnings = ("line 1 was read as the names of the columns", "line 1 was read as data: it")
+        assert len(table.notes) == bool(note)
+        assert not note or table.notes[0].startswith(beginnings[note - 1])
 
     def test_gzip_and_byte_order_mark(self, tmp_path):
         path = tmp_path / "t.tsv.gz"
@@ -511,6 +549,12 @@ class TestRoundTrip:
         for name in ("a.csv.gz", "b.csv.gz"):
             write_table(tmp_path / name, np.eye(3))
         assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+
+    def test_integers_that_count_up_stay_data(self, tmp_path):
+        values = np.arange(6).reshape(2, 3)
+        back = read_table(write_table(tmp_path / "t.csv", values))
+        assert back.column_names is None
+        np.testing.assert_array_equal(back.values, values)
 
     def test_integers_and_booleans(self, tmp_path):
         path = write_table(tmp_path / "t.csv", np.array([[1, 2]]))

@@ -117,7 +117,7 @@ def wide_layout(first: Sequence[str], below: Sequence[str]) -> WideLayout:
 
 
 def _counts_up(cells: Sequence[str]) -> bool:
-    """Whether these are 0, 1, 2, … or 1, 2, 3, …"""
+    """Whether these count up, from 0 or from 1."""
     return any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
 
 
