@@ -220,6 +220,18 @@ def write_table(
         raise InputError(
             f"cannot write '{path}': .npy holds neither names nor sparse matrices. Use .npz."
         )
+    if (
+        suffix in (".csv", ".tsv")
+        and isinstance(matrix, np.ndarray)
+        and rows
+        and not rows[-1].strip()
+    ):
+        if np.isnan(matrix[-1].astype(np.float64)).all():
+            # A reader takes such a last line for the blank one that spreadsheets leave behind.
+            raise InputError(
+                f"cannot write '{path}': the last row has neither a name nor a value and would be "
+                "lost as text · name it, or use .npz"
+            )
     with atomic_write(path, force=force) as stream:
         if suffix == ".npy":
             np.save(stream, np.asarray(matrix), allow_pickle=False)
