@@ -220,18 +220,11 @@ def write_table(
         raise InputError(
             f"cannot write '{path}': .npy holds neither names nor sparse matrices. Use .npz."
         )
-    if (
-        suffix in (".csv", ".tsv")
-        and isinstance(matrix, np.ndarray)
-        and rows
-        and not rows[-1].strip()
-    ):
-        if np.isnan(matrix[-1].astype(np.float64)).all():
-            # A reader takes such a last line for the blank one that spreadsheets leave behind.
-            raise InputError(
-                f"cannot write '{path}': the last row has neither a name nor a value and would be "
-                "lost as text · name it, or use .npz"
-            )
+    if suffix in (".csv", ".tsv") and rows and _ends_blank(matrix, rows):
+        raise InputError(
+            f"cannot write '{path}': the last row has neither a name nor a value and would be lost "
+            "as text · name it, or use .npz"
+        )
     with atomic_write(path, force=force) as stream:
         if suffix == ".npy":
             np.save(stream, np.asarray(matrix), allow_pickle=False)
@@ -244,6 +237,13 @@ def write_table(
         else:
             _write_text(stream, matrix, rows, columns, "," if suffix == ".csv" else "\t")
     return Path(path)
+
+
+def _ends_blank(matrix: NDArray[Any] | scipy.sparse.csr_array[Any], rows: Sequence[str]) -> bool:
+    """Whether a reader takes the last line for the blank one that spreadsheets leave behind."""
+    if rows[-1].strip() or not isinstance(matrix, np.ndarray):
+        return False
+    return bool(np.isnan(matrix[-1].astype(np.float64)).all())
 
 
 def _matrix(values: Any) -> NDArray[Any] | scipy.sparse.csr_array[Any]:
