@@ -276,7 +276,7 @@ def test_rows_that_hold_nothing(run: Run, model: Path, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name,goal,match\nnew,1,2\n", "lacks 4 of the 6 columns of the model, 'team' first"),
-        ("1,2,3\n4,5,6\n", "has 3 columns · the model was fitted to 6"),
+        ("5,2,3\n4,5,6\n", "has 3 columns · the model was fitted to 6"),
         ("name,goal,goal\nnew,1,2\n", "has the column 'goal' more than once"),
     ],
 )
