@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,8 +102,7 @@ def test_nmf_comes_back_fitted(tmp_path: Path, params: dict[str, Any], dtype: ty
 
 
 def test_names_of_a_frame_come_back(tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(X, columns=["a", "b", "c"], index=["w", "x", "y", "z"])
+    frame = pd.DataFrame(X, columns=["a", "b", "c"], index=["w", "x", "y", "z"])
     model = nonneg.NMF(2, random_state=0).fit(frame)
     again = nonneg.load(nonneg.save(model, tmp_path / "model.nonneg"))
     assert isinstance(again, nonneg.NMF)
