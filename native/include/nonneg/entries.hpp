@@ -56,7 +56,9 @@ NONNEG_INLINE std::int64_t padded(std::int64_t n) {
 
 template <class T>
 struct EntrySpace {
-  std::vector<T> block, x, y, weights, numerator, denominator, curvature, sums, column, gradient;
+  std::vector<T> block, x, y, weights, numerator, denominator, curvature, sums, column, gradient,
+      zeros;
+  std::vector<int> active;
 
   void size(std::int64_t n, int k, bool gather, std::int64_t limit) {
     const auto grow = [](std::vector<T>& v, std::size_t s) {
@@ -64,9 +66,10 @@ struct EntrySpace {
     };
     const auto count = static_cast<std::size_t>(padded<T>(n));
     if (gather) grow(block, n * k <= limit ? count * static_cast<std::size_t>(k) : 0);
-    if (gather && n * k > limit) grow(column, count);
+    if (gather && n * k > limit) grow(column, 3 * count);
     for (auto* v : {&x, &y, &weights, &numerator, &denominator}) grow(*v, count);
-    for (auto* v : {&curvature, &sums, &gradient}) grow(*v, static_cast<std::size_t>(k));
+    for (auto* v : {&curvature, &sums, &gradient, &zeros}) grow(*v, static_cast<std::size_t>(k));
+    if (active.size() < static_cast<std::size_t>(k)) active.resize(static_cast<std::size_t>(k));
   }
 };
 
@@ -83,20 +86,36 @@ struct EntryRow {
   std::int64_t count;  // entries that are there; the padding has x = 0 and B = 0
   int k;
 
-  NONNEG_INLINE const T* component(int t) const {
+  // `slot` < 3 says which of the columns re-gathered at the same time it may overwrite.
+  NONNEG_INLINE const T* component(int t, int slot = 0) const {
     if (block != nullptr) return block + static_cast<std::size_t>(t) * static_cast<std::size_t>(n);
-    for (std::int64_t p = 0; p < n; ++p) column[p] = F[static_cast<std::size_t>(idx[p]) * k + t];
-    return column;
+    T* out = column + slot * n;
+    for (std::int64_t p = 0; p < n; ++p) out[p] = F[static_cast<std::size_t>(idx[p]) * k + t];
+    return out;
   }
 };
 
 template <class T, class I>
-NONNEG_INLINE void model_values(const EntryRow<T, I>& row, const T* w, T* y) {
-  std::fill(y, y + row.n, T(0));
+NONNEG_INLINE void model_values(const EntryRow<T, I>& row, const T* w, T* y, int* used) {
+  int n_used = 0;
   for (int t = 0; t < row.k; ++t) {
-    const T wt = w[t];
-    if (wt == 0) continue;
-    const T* b = row.component(t);
+    used[n_used] = t;
+    n_used += w[t] != 0;
+  }
+  std::fill(y, y + row.n, T(0));
+  int i = 0;
+  // Four components a pass, so that y is loaded and stored a quarter as often.
+  for (; row.block != nullptr && i + 4 <= n_used; i += 4) {
+    const T *b0 = row.component(used[i]), *b1 = row.component(used[i + 1]),
+            *b2 = row.component(used[i + 2]), *b3 = row.component(used[i + 3]);
+    const T w0 = w[used[i]], w1 = w[used[i + 1]], w2 = w[used[i + 2]], w3 = w[used[i + 3]];
+    for (std::int64_t p = 0; p < row.n; ++p) {
+      y[p] += (w0 * b0[p] + w1 * b1[p]) + (w2 * b2[p] + w3 * b3[p]);
+    }
+  }
+  for (; i < n_used; ++i) {
+    const T* b = row.component(used[i]);
+    const T wt = w[used[i]];
     for (std::int64_t p = 0; p < row.n; ++p) y[p] += wt * b[p];
   }
 }
@@ -168,79 +187,161 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
   return first;
 }
 
-// f(w_t + d) = S d − Σ a log(y + d b). With φ(d) = Σ a b/(y + d b), f' = S − φ. We match
-// φ(0) = g and −φ'(0) = h by the rational g²/(g + h d), whose root is d = (g/h)(g/S − 1): exact
-// where one component explains the row, a Newton step where many do. 1/φ is concave, hence a step
-// to the right never overshoots; one to the left may, and `cautious` bounds it by the
-// multiplicative update w g/S, which never does. Without it a step left keeps 1 % of the value.
-// With a ridge l2 the slope S grows by l2 d, and the root is that of a quadratic equation.
+// Kullback–Leibler: f(w + d) = Σ S_t d_t − Σ a log(y + B d), so f_t' = S_t − φ_t with
+// φ_t(d) = Σ a b_t/(y + B d). We match its value g_t = Σ a b_t/y and its slopes c_ts = Σ a b_t
+// b_s/y² by the rational g_t²/(g_t + Σ_s c_ts d_s), which stays positive for every feasible d, and
+// set one component after the other to the root of its own: d_t = (g_t²/S_t − D_t)/c_tt, where D_t
+// is g_t plus what the moves before it in the block have added. Exact where one component explains
+// the row, a Newton step where many do. For a block of one, 1/φ is concave, hence a step to the
+// right never overshoots; one to the left may, and `cautious` (always in blocks of one) bounds it
+// by the multiplicative update w g/S, which never does. Without it a step left keeps 1 % of the
+// value. With a ridge l2 the slope S grows by l2 d, and the root is that of a quadratic equation.
+//
+// Blocks of three share the divisions, and the arithmetic between two passes over the entries,
+// which for short rows takes as long as the passes.
+template <int kBlock, class T, class I>
+NONNEG_INLINE double kl_block(const EntryRow<T, I>& row, const int* ts, T* w, T* y, const T* sums,
+                              T l1, T l2, T lower, T upper, T floor, bool cautious) {
+  static_assert(kBlock <= 3);
+  const T* b0 = row.component(ts[0]);
+  const T* b1 = kBlock > 1 ? row.component(ts[kBlock > 1 ? 1 : 0], 1) : b0;
+  const T* b2 = kBlock > 2 ? row.component(ts[kBlock > 2 ? 2 : 0], 2) : b0;
+  T g0 = 0, g1 = 0, g2 = 0, c00 = 0, c10 = 0, c11 = 0, c20 = 0, c21 = 0, c22 = 0;
+  each_weighted(
+      row.weights, row.n, NONNEG_BODY {
+        const T inverse = 1 / (y[p] > floor ? y[p] : floor);
+        const T z = weight * row.x[p] * inverse;
+        const T v0 = z * inverse * b0[p];
+        g0 += z * b0[p];
+        c00 += v0 * b0[p];
+        if constexpr (kBlock > 1) {
+          const T v1 = z * inverse * b1[p];
+          g1 += z * b1[p];
+          c10 += v0 * b1[p];
+          c11 += v1 * b1[p];
+          if constexpr (kBlock > 2) {
+            g2 += z * b2[p];
+            c20 += v0 * b2[p];
+            c21 += v1 * b2[p];
+            c22 += z * inverse * b2[p] * b2[p];
+          }
+        }
+      });
+  const T g[3] = {g0, g1, g2};
+  const T c[3][3] = {{c00, c10, c20}, {c10, c11, c21}, {c20, c21, c22}};
+  T slope[3], goal[3], inverse_h[3], keep[3], d[3];
+  bool decided[3];
+  // Everything that does not wait for the moves before it, so that the divisions overlap.
+  for (int i = 0; i < kBlock; ++i) {
+    const T wt = w[ts[i]];
+    slope[i] = sums[ts[i]] + l1 + l2 * wt;
+    const T multiplicative = g[i] / slope[i];
+    goal[i] = g[i] * multiplicative;
+    inverse_h[i] = 1 / c[i][i];
+    keep[i] = wt * (cautious ? multiplicative : T(0.01));
+    // Undecided where the component is empty on both sides, or so small that its square underflows.
+    decided[i] = slope[i] > 0 && (c[i][i] > 0 || !(g[i] > 0));
+  }
+  T moved = 0;
+  for (int i = 0; i < kBlock; ++i) {
+    const T wt = w[ts[i]];
+    T D = g[i], h = c[i][i];
+    for (int j = 0; j < i; ++j) D += c[i][j] * d[j];
+    T next;
+    if (l2 > 0) {
+      const T rest = g[i] * g[i] - slope[i] * D, linear = slope[i] * h + l2 * D;
+      next = wt + 2 * rest / (linear + std::sqrt(linear * linear + 4 * l2 * h * rest));
+      h += l2;
+    } else {
+      next = wt + (goal[i] - D) * inverse_h[i];
+    }
+    // What adds less than a thousandth of the floor anywhere is nothing, in any unit of w.
+    T less = next > keep[i] ? next : keep[i];
+    less = less * sums[ts[i]] < floor * T(1e-3) ? T(0) : less;
+    next = next < wt ? less : next;
+    next = g[i] > 0 ? next : T(0);
+    h = g[i] > 0 ? h : slope[i] / (wt > 0 ? wt : T(1));
+    next = next > lower ? next : lower;
+    next = next < upper ? next : upper;
+    next = decided[i] ? next : wt;
+    d[i] = next - wt;
+    w[ts[i]] = next;
+    moved += h * d[i] * d[i];
+  }
+  if constexpr (kBlock == 1) {
+    if (d[0] == 0) return 0;
+    const T d0 = d[0];
+    for (std::int64_t p = 0; p < row.n; ++p) y[p] += d0 * b0[p];
+  } else if constexpr (kBlock == 2) {
+    const T d0 = d[0], d1 = d[1];
+    for (std::int64_t p = 0; p < row.n; ++p) y[p] += d0 * b0[p] + d1 * b1[p];
+  } else {
+    const T d0 = d[0], d1 = d[1], d2 = d[2];
+    for (std::int64_t p = 0; p < row.n; ++p) y[p] += d0 * b0[p] + d1 * b1[p] + d2 * b2[p];
+  }
+  return static_cast<double>(moved);
+}
+
+// Components at zero are looked at first, all from the same y: one whose gradient x/y·b does not
+// exceed its slope would stay at zero, and is left out until the next look.
+template <class T, class I>
+NONNEG_INLINE int kl_active(const EntryRow<T, I>& row, const T* w, const T* y, const T* sums, T l1,
+                            T lower, const std::uint8_t* fixed, T floor, T* ratio, int* active) {
+  int n_active = 0;
+  bool known = false;  // whether `ratio` holds x/y
+  for (int t = 0; t < row.k; ++t) {
+    if (fixed != nullptr && fixed[t]) continue;
+    bool wanted = w[t] != 0 || lower > 0;
+    if (!wanted) {
+      if (!known) {
+        each_weighted(
+            row.weights, row.n,
+            NONNEG_BODY { ratio[p] = weight * row.x[p] / (y[p] > floor ? y[p] : floor); });
+        known = true;
+      }
+      const T* b = row.component(t);
+      T g = 0;
+      for (std::int64_t p = 0; p < row.n; ++p) g += ratio[p] * b[p];
+      wanted = g > sums[t] + l1;
+    }
+    active[n_active] = t;
+    n_active += wanted;
+  }
+  return n_active;
+}
+
 template <class T, class I>
 NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* sums,
                                 const FactorTerms<T>& terms, const std::uint8_t* fixed,
-                                SweepRule rule, T floor, bool cautious) {
-  const std::int64_t n = row.n;
+                                SweepRule rule, T floor, bool cautious, T* ratio, int* active) {
   const T l1 = static_cast<T>(terms.l1);
   const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
+  const T lower = static_cast<T>(terms.lower), upper = static_cast<T>(terms.upper);
   double first = 0;
-  bool all = true;  // else only what is not zero: most entries of good factors are, and stay so
+  bool look = true;
+  int n_active = 0;
   for (int it = 0; it < rule.max_sweeps; ++it) {
+    if (look) n_active = kl_active(row, w, y, sums, l1, lower, fixed, floor, ratio, active);
+    const bool looked = look;
     double moved = 0;
-    for (int t = 0; t < row.k; ++t) {
-      if (fixed != nullptr && fixed[t]) continue;
-      if (!all && w[t] == 0) continue;
-      const T* b = row.component(t);
-      T g = 0, h = 0;
-      if (row.weights != nullptr) {
-        for (std::int64_t p = 0; p < n; ++p) {
-          const T yp = y[p] > floor ? y[p] : floor;
-          const T q = b[p] / yp;
-          const T aq = row.weights[p] * row.x[p] * q;
-          g += aq;
-          h += aq * q;
-        }
-      } else {
-        for (std::int64_t p = 0; p < n; ++p) {
-          const T yp = y[p] > floor ? y[p] : floor;
-          const T q = b[p] / yp;
-          const T aq = row.x[p] * q;
-          g += aq;
-          h += aq * q;
-        }
-      }
-      const T s = sums[t] + l1 + l2 * w[t];
-      T next;
-      if (!(g > 0)) {
-        if (!(s > 0)) continue;  // the component is empty on both sides: nothing to decide
-        next = 0;
-        h = s / (w[t] > 0 ? w[t] : T(1));
-      } else if (!(h > 0)) {
-        continue;  // its square underflows: too small a component to say anything
-      } else if (l2 > 0) {
-        // The root of the rational model with a ridge: l2 d + s = g²/(g + h d).
-        const T B = s * h + l2 * g;
-        next = w[t] + 2 * g * (g - s) / (B + std::sqrt(B * B + 4 * l2 * h * g * (g - s)));
-        h += l2;
-      } else if (!(s > 0)) {
-        continue;
-      } else {
-        next = w[t] + (g / h) * (g / s - 1);
-      }
-      if (next < w[t]) {
-        const T keep = cautious ? w[t] * (g / s) : w[t] * T(0.01);
-        next = next > keep ? next : keep;
-        // What adds less than a thousandth of the floor anywhere is nothing, in any unit of w.
-        if (next * sums[t] < floor * T(1e-3)) next = 0;
-      }
-      const T d = clamp_to(next, terms) - w[t];
-      if (d == 0) continue;
-      w[t] += d;
-      moved += static_cast<double>(h) * d * d;
-      for (std::int64_t p = 0; p < n; ++p) y[p] += d * b[p];
+    int i = 0;
+    const auto visit = [&]<int kBlock>() __attribute__((always_inline)) {
+      moved += kl_block<kBlock>(row, active + i, w, y, sums, l1, l2, lower, upper, floor, cautious);
+      i += kBlock;
+    };
+    while (!cautious && n_active - i >= 3) visit.template operator()<3>();
+    if (!cautious && n_active - i == 2) visit.template operator()<2>();
+    while (i < n_active) visit.template operator()<1>();
+    int kept = 0;
+    for (i = 0; i < n_active; ++i) {
+      active[kept] = active[i];
+      kept += w[active[i]] != 0;
     }
+    n_active = kept;
     if (it == 0) first = moved;
     const double goal = rule.tolerance * rule.tolerance * first;
-    if (moved <= goal && all) break;
-    all = moved <= std::max(goal, kStill * first) || it % kFullEvery == kFullEvery - 1;
+    if (moved <= goal && looked) break;
+    look = moved <= std::max(goal, kStill * first) || it % kFullEvery == kFullEvery - 1;
   }
   return first;
 }
@@ -251,26 +352,24 @@ NONNEG_INLINE double multiply(const EntryRow<T, I>& row, T* w, T* y, const T* su
                               T floor, T* numerator, T* denominator, T* gradient) {
   const std::int64_t n = row.n;
   const double gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : 1;
-  for (std::int64_t p = 0; p < n; ++p) {
-    const T yp = y[p] > floor ? y[p] : floor;
-    const T inv = 1 / yp;
-    const T wx = row.weights ? row.weights[p] * row.x[p] : row.x[p];
-    const T one = row.weights ? row.weights[p] : T(1);
-    if (beta == 1) {
-      numerator[p] = wx * inv;
-      denominator[p] = one;
-    } else if (beta == 2) {
-      numerator[p] = wx;
-      denominator[p] = one * yp;
-    } else if (beta == 0) {
-      numerator[p] = wx * inv * inv;
-      denominator[p] = one * inv;
-    } else {
-      const T power = static_cast<T>(std::pow(static_cast<double>(yp), beta - 2));
-      numerator[p] = wx * power;
-      denominator[p] = one * power * yp;
-    }
-  }
+  each_weighted(
+      row.weights, n, NONNEG_BODY {
+        const T yp = y[p] > floor ? y[p] : floor;
+        if (beta == 1) {
+          numerator[p] = weight * row.x[p] / yp;
+          denominator[p] = weight;
+        } else if (beta == 2) {
+          numerator[p] = weight * row.x[p];
+          denominator[p] = weight * yp;
+        } else if (beta == 0) {
+          numerator[p] = weight * row.x[p] / yp / yp;
+          denominator[p] = weight / yp;
+        } else {
+          const T power = weight * static_cast<T>(std::pow(static_cast<double>(yp), beta - 2));
+          numerator[p] = power * row.x[p];
+          denominator[p] = power * yp;
+        }
+      });
   const T l1 = static_cast<T>(terms.l1);
   const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   double moved = 0;
@@ -312,7 +411,7 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
     row.n = row.count = n;
     if (n * k <= task.gather_limit) {
       const std::int64_t ld = row.n = padded<T>(n);
-      gather_turned(idx, n, task.F, k, ld, space.block.data());
+      gather_turned(idx, n, task.F, k, ld, space.zeros.data(), space.block.data());
       std::fill(std::copy(stored, stored + n, space.x.data()), space.x.data() + ld, T(0));
       row.block = space.block.data();
       row.x = space.x.data();
@@ -335,7 +434,7 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
   // Model values; those of the padding are such that no power of them can overflow.
   const T filler = loss.kind == LossKind::kBeta ? T(1) : T(0);
   const auto model = [&] {
-    model_values(row, w, y);
+    model_values(row, w, y, space.active.data());
     std::fill(y + row.count, y + row.n, filler);
   };
   if (task.update != Update::kMeasure && row.count == 0) {
@@ -352,12 +451,13 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
       for (int t = 0; t < k; ++t) {
         const T* b = row.component(t);
         T s = 0;
-        for (std::int64_t p = 0; p < row.n; ++p) s += row.weights ? row.weights[p] * b[p] : b[p];
+        each_weighted(row.weights, row.n, NONNEG_BODY { s += weight * b[p]; });
         space.sums[t] = s;
       }
       sums = space.sums.data();
     }
-    out.residual += descend_kl(row, w, y, sums, task.terms, fixed, task.rule, floor, task.cautious);
+    out.residual += descend_kl(row, w, y, sums, task.terms, fixed, task.rule, floor, task.cautious,
+                               space.numerator.data(), space.active.data());
   } else if (task.update == Update::kDescend) {
     const T* omega = row.weights;
     if (loss.kind != LossKind::kQuadratic) {

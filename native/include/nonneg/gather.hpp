@@ -38,27 +38,27 @@ NONNEG_INLINE void turn_tile(const T* const* rows, int t, T* out, std::int64_t l
 #endif
 }
 
-// block[t, p] = F[idx[p], t] for p < n, and 0 for n ≤ p < ld.
+// block[t, p] = F[idx[p], t] for p < n, and 0 for n ≤ p < ld; ld is a multiple of 4, and `zeros`
+// holds k of them: the rows that the padding stands for.
 template <class T, class I>
 NONNEG_INLINE void gather_turned(const I* idx, std::int64_t n, const T* F, int k, std::int64_t ld,
-                                 T* block) {
-  const auto source = [&](std::int64_t p) { return F + static_cast<std::size_t>(idx[p]) * k; };
-  std::int64_t p = 0;
-  for (; p + 4 <= n; p += 4) {
+                                 const T* zeros, T* block) {
+  const auto source = [&](std::int64_t p) {
+    return p < n ? F + static_cast<std::size_t>(idx[p]) * k : zeros;
+  };
+  for (std::int64_t p = 0; p < ld; p += 4) {
     const T* rows[4] = {source(p), source(p + 1), source(p + 2), source(p + 3)};
+    T* out = block + p;
     int t = 0;
-    for (; t + 4 <= k; t += 4) turn_tile(rows, t, block + static_cast<std::size_t>(t) * ld + p, ld);
-    for (; t < k; ++t) {
-      for (int j = 0; j < 4; ++j) block[static_cast<std::size_t>(t) * ld + p + j] = rows[j][t];
+    for (; t + 4 <= k; t += 4) turn_tile(rows, t, out + static_cast<std::size_t>(t) * ld, ld);
+    if (t < k && k >= 4) {
+      t = k - 4;  // the last tile overlaps the one before: the same numbers are written again
+      turn_tile(rows, t, out + static_cast<std::size_t>(t) * ld, ld);
+      t = k;
     }
-  }
-  for (; p < n; ++p) {
-    const T* row = source(p);
-    for (int t = 0; t < k; ++t) block[static_cast<std::size_t>(t) * ld + p] = row[t];
-  }
-  for (int t = 0; t < k; ++t) {
-    std::fill(block + static_cast<std::size_t>(t) * ld + n,
-              block + static_cast<std::size_t>(t + 1) * ld, T(0));
+    for (; t < k; ++t) {
+      for (int j = 0; j < 4; ++j) out[static_cast<std::size_t>(t) * ld + j] = rows[j][t];
+    }
   }
 }
 

@@ -26,7 +26,7 @@ __all__ = ["Callback", "Outcome", "Rule", "Status", "Step", "alternate"]
 # Extrapolation: where it starts, how it grows after success and shrinks after failure.
 _MOMENTUM, _GROWTH, _CAP_GROWTH, _SHRINK = 0.5, 1.05, 1.01, 1.5
 # What rounding alone moves the objective by, relative to the loss's unit.
-_NOISE = {np.dtype(np.float32): 3e-7, np.dtype(np.float64): 1e-14}
+_NOISE = {np.dtype(np.float32): 1e-9, np.dtype(np.float64): 1e-14}
 _MAX_REVIVALS = 5
 
 
