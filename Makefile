@@ -1,10 +1,10 @@
 # make check: everything that reads the code · make test: the tests · make native: kernels under
-# sanitizers · make format: write what `check` would ask for · make bench: the record of speed, with
-# the real data sets of the folder DATA
+# sanitizers · make format: write what `check` would ask for · make bench: speed in minutes, with the
+# real data sets of the folder DATA · make bench-full: the whole public record, in hours
 PYTHON ?= python
 DATA ?= $(NONNEG_DATA)
 
-.PHONY: check test native format bench
+.PHONY: check test native format bench bench-full
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks
@@ -25,4 +25,8 @@ native:
 	bash native/tests/run.sh
 
 bench:
-	$(PYTHON) benchmarks/speed.py --data $(DATA)
+	$(PYTHON) benchmarks/bench.py $(if $(DATA),--data $(DATA)) --seeds 1
+
+bench-full:
+	$(PYTHON) benchmarks/bench.py $(if $(DATA),--data $(DATA)) --full --output benchmarks/results
+	$(PYTHON) benchmarks/report.py

@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
-from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from machine import machine, versions, write
+from sets.movielens import PROTOCOL, errors, split
 
 from nonneg.apps.averages import fit_averages
 from nonneg.apps.recommend import Recommender
 from nonneg.io.ratings import Ratings, read_ratings
 
 RESULTS = Path(__file__).parent / "results"
-TRAIN_SHARE = 0.8
 
 
 def main() -> None:
@@ -38,10 +35,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the records")
     arguments = parser.parse_args()
     record = measure(arguments.data, arguments.name, arguments.components, arguments.seeds)
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / f"ratings-{arguments.name}.json").write_text(text, encoding="utf-8")
-    print(text, end="")
+    write(arguments.output / f"ratings-{arguments.name}.json", record)
+    print(json.dumps(record, indent=1, ensure_ascii=False))
 
 
 def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str, object]:
@@ -49,9 +44,7 @@ def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str,
     started = time.perf_counter()
     ratings = read_ratings(path)
     read_seconds = time.perf_counter() - started
-    order = np.random.default_rng(0).permutation(len(ratings))
-    n_train = round(TRAIN_SHARE * len(ratings))
-    train, test = part(ratings, order[:n_train]), part(ratings, order[n_train:])
+    train, test = split(ratings)
     users, items = ratings.user_ids[test.users], ratings.item_ids[test.items]
     fits = [fit_once(train, users, items, test.values, n_components, s) for s in range(n_seeds)]
     low, high = train.values.min(), train.values.max()
@@ -65,7 +58,7 @@ def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str,
             "items": ratings.n_items,
             "scale": [float(ratings.values.min()), float(ratings.values.max())],
         },
-        "protocol": "numpy default_rng(0).permutation, first 80 % train; clipped to the scale",
+        "protocol": PROTOCOL,
         "n_components": n_components,
         "recommender": {
             "rmse": round(float(np.median([fit["rmse"] for fit in fits])), 4),
@@ -79,22 +72,8 @@ def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str,
         },
         "read_seconds": round(read_seconds, 3),
         "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("nonneg", "numpy", "scipy")},
-        },
+        "versions": versions(),
     }
-
-
-def part(ratings: Ratings, rows: np.ndarray) -> Ratings:
-    """Some of the ratings, with all names."""
-    return replace(
-        ratings,
-        users=ratings.users[rows],
-        items=ratings.items[rows],
-        values=ratings.values[rows],
-        timestamps=None,
-    )
 
 
 def fit_once(
@@ -117,28 +96,6 @@ def fit_once(
         "ridge": fitted.ridge_,
         "damping": fitted.damping_,
         "held_out_error": round(fitted.error_, 4),
-    }
-
-
-def errors(estimates: np.ndarray, values: np.ndarray) -> dict[str, float]:
-    """RMSE and MAE."""
-    off = estimates - values
-    return {
-        "rmse": round(float(np.sqrt(np.mean(off**2))), 4),
-        "mae": round(float(np.mean(np.abs(off))), 4),
-    }
-
-
-def machine() -> dict[str, object]:
-    """The processor and how many of its cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": cores,
-        "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
 
 

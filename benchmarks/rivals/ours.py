@@ -1,0 +1,61 @@
+"""nonneg's `factorize`: to a goal, for a number of passes, or with its own stopping rule."""
+
+from __future__ import annotations
+
+import time
+
+from task import Answer, Matrix, Task
+
+import nonneg
+
+NAME = "nonneg"
+HOME = "here"
+
+
+def prepare() -> dict[str, str]:
+    """Import what the first call would import."""
+    assert nonneg.factorize
+    return {"nonneg": nonneg.__version__}
+
+
+def run(task: Task, data: Matrix) -> Answer:
+    """Fit once, or the runs of one rank."""
+    if task.n_runs > 1:
+        return _runs(task, data)
+
+    def enough(step: nonneg.Step) -> bool:
+        met = task.goal is not None and step.objective <= task.goal
+        return met or (task.passes is not None and step.n_iter >= task.passes)
+
+    started = time.perf_counter()
+    fit = nonneg.factorize(
+        data,
+        task.n_components,
+        loss=task.loss,
+        random_state=task.seed,
+        n_threads=task.threads,
+        callback=enough,
+        **task.settings,
+    )
+    seconds = time.perf_counter() - started
+    curve = [[step.n_iter, step.seconds, step.objective] for step in fit.history]
+    facts = {"init": fit.init, "status": fit.status.name}
+    return Answer(seconds, [(fit.W, fit.H)], n_iter=fit.n_iter, curve=curve, facts=facts)
+
+
+def _runs(task: Task, data: Matrix) -> Answer:
+    """Return every run from a different random start."""
+    common = {"loss": task.loss, "n_threads": task.threads, **task.settings}
+    started = time.perf_counter()
+    if "factorize_runs" in nonneg.__all__:
+        fits = nonneg.factorize_runs(
+            data, task.n_components, n_runs=task.n_runs, random_state=task.seed, **common
+        )
+    else:
+        seeds = range(task.seed, task.seed + task.n_runs)
+        fits = [
+            nonneg.factorize(data, task.n_components, init="random", random_state=seed, **common)
+            for seed in seeds
+        ]
+    seconds = time.perf_counter() - started
+    return Answer(seconds, [(fit.W, fit.H) for fit in fits])
