@@ -1,0 +1,223 @@
+"""From the records to the page: `python benchmarks/report.py` rewrites what stands between the
+markers of docs/explanation/speed.md, and the pictures beside it. No number is typed by hand.
+"""  # noqa: D205
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from pictures import draw
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- from the records: begin -->", "<!-- from the records: end -->"
+
+
+def main() -> None:
+    """Rewrite the page and its pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs/explanation/speed.md")
+    options = parser.parse_args()
+    text = options.page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    body = "\n\n".join(sections(options.results, options.page.parent / "pictures"))
+    options.page.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
+    print(f"wrote {options.page}")
+
+
+def sections(results: Path, pictures: Path) -> list[str]:
+    """Return the parts of the page that the records there are give."""
+    parts = []
+    for name, title, render in SECTIONS:
+        path = results / f"{name}.json"
+        if path.exists():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if "group" in record:
+                parts += [f"## {title}", provenance(record), record["about"], render(record)]
+                if name == "curves":
+                    parts += drawn(record, pictures)
+    return parts or ["No record has been made yet."]
+
+
+def provenance(record: dict) -> str:
+    """Say when and on what a record was made."""
+    where = record["machine"]
+    return (
+        f"*{record['settings']} run of {record['date']}: {where['processor']}, {where['cores']} "
+        f"cores, {where['instruction_set']}, {record['threads']} threads, "
+        f"{len(record['seeds'])} seed(s) of ours; medians.*"
+    )
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def seconds(value: float) -> str:
+    """Three digits are more than a clock is worth."""
+    return f"{value:.3g} s"
+
+
+def verdict(row: dict) -> str:
+    """Say whether the target was met."""
+    return {True: "yes", False: "**no**", None: ""}[row.get("target_met")]
+
+
+def absent(row: dict) -> str | None:
+    """Return why a row has no numbers."""
+    if "missing" in row:
+        return f"missing: {row['missing']}"
+    return f"failed: {row['failed']}" if "failed" in row else None
+
+
+def named(row: dict, key: str) -> str:
+    """Return a solver with what differs from its defaults."""
+    settings = ", ".join(f"{name} {value}" for name, value in row["settings"].items())
+    return row[key] + (f" ({settings})" if settings else "")
+
+
+def of_speed(record: dict) -> str:
+    """Render the races."""
+    lines = []
+    for row in record["rows"]:
+        goal = f"≥ {row['target']:g}×" if row["target"] else ""
+        head = [row["data"], f"{row['loss']}, {row['n_components']}", named(row, "rival")]
+        why = absent(row)
+        if why:
+            lines.append([*head, why, "", "", "", goal, ""])
+            continue
+        runs = len(row["ours"]["runs"])
+        gap = f"{row['missed']} of {runs} ({100 * row['worst_above_goal']:+.4f} %)"
+        theirs, ours = row["theirs"]["median_seconds"], row["ours"]["median_seconds"]
+        lines.append(
+            [*head, seconds(theirs), seconds(ours), f"{row['ratio']:.1f}×", gap, goal, verdict(row)]
+        )
+    heads = ["data", "loss, rank", "rival", "rival's time", "ours", "ratio"]
+    return table([*heads, "goal missed (worst)", "target", "met"], lines)
+
+
+def of_survey(record: dict) -> str:
+    """Render the surveys, a line a solver."""
+    lines = []
+    for row in record["rows"]:
+        why = absent(row)
+        head = [row["data"], row.get("loss", ""), row.get("solver", "")]
+        if why:
+            lines.append([*head, why, "", "", "", ""])
+            continue
+        best = " ".join(f"{rank['best_objective']:.6g}" for rank in row["ranks"])
+        mean = " ".join(f"{rank['mean_objective']:.6g}" for rank in row["ranks"])
+        stable = " ".join(f"{rank['cophenetic']:.3f}" for rank in row["ranks"])
+        ratio = f"{row['ratio']:.1f}×" if "ratio" in row else ""
+        lines.append([*head, seconds(row["seconds"]), ratio, mean, best, stable])
+    heads = ["data", "loss", "solver", "total", "ratio", "mean objective a rank", "best", "coph."]
+    return table(heads, lines)
+
+
+def of_masked(record: dict) -> str:
+    """Render the recommenders."""
+    lines = []
+    for row in record["rows"]:
+        why = absent(row)
+        name = named(row, "solver") if "solver" in row else row["data"]
+        if why:
+            lines.append([name, why, "", "", "", ""])
+            continue
+        error = f"{row['rmse']:.4f}" if "rmse" in row else "–"
+        ratio = f"{row['ratio']:.1f}×" if "ratio" in row else ""
+        goal = f"≥ {row['target']:g}×, lower RMSE" if "target" in row else ""
+        lines.append([name, seconds(row["seconds"]), error, ratio, goal, verdict(row)])
+    return table(["solver", "fit", "RMSE", "ratio", "target", "met"], lines)
+
+
+def of_memory(record: dict) -> str:
+    """Render peak memory."""
+    lines = []
+    for row in record["rows"]:
+        head = [row["data"], f"{row['loss']}, {row['n_components']}", row.get("solver", "")]
+        why = absent(row)
+        if why or "peak_mb" not in row:
+            lines.append([*head, why or "not measured here", "", "", ""])
+            continue
+        mine = "target_met" in row
+        goal = f"{row['target_mb']} MB" if mine else ""
+        lines.append([*head, f"{row['peak_mb']} MB", f"{row['x_mb']} MB", goal, verdict(row)])
+    return table(["data", "loss, rank", "solver", "added by the fit", "X", "target", "met"], lines)
+
+
+def of_growth(record: dict) -> str:
+    """Render growth with entries, rank and threads."""
+    lines = []
+    for row in record["rows"]:
+        why = absent(row)
+        if why:
+            lines.append([row["kind"], row["data"], why, "", "", "", "", ""])
+            continue
+        speedup = f"{row['speedup']:.2f}×" if "speedup" in row else ""
+        numbers = [str(row["n_components"]), str(row["threads"]), f"{row['entries']:.2g}"]
+        times = [seconds(row["seconds"]), seconds(row["iteration_seconds"])]
+        lines.append([row["kind"], row["data"], row["loss"], *numbers, *times, speedup])
+    heads = ["grows", "data", "loss", "rank", "threads", "entries", "call", "iteration"]
+    return table([*heads, "speed-up"], lines)
+
+
+def of_startup(record: dict) -> str:
+    """Render start-up times."""
+    lines = []
+    for row in record["rows"]:
+        goal = f"≤ {row['target']:g} s" if row.get("target") else ""
+        lines.append([row["what"], seconds(row["seconds"]), goal, verdict(row)])
+    return table(["what", "time", "target", "met"], lines)
+
+
+def of_plain(record: dict) -> str:
+    """Render the comparison with the textbook algorithm."""
+    lines = []
+    for row in record["rows"]:
+        head = [row["data"], f"{row['loss']}, {row['n_components']}", str(row.get("seed", ""))]
+        why = absent(row)
+        if why:
+            lines.append([*head, why, "", "", ""])
+            continue
+        times = [seconds(row["fast"]["seconds"]), seconds(row["plain"]["seconds"])]
+        lines.append([*head, *times, f"{100 * row['above_plain']:+.4f} %", verdict(row)])
+    return table(["data", "loss, rank", "seed", "fast", "plain", "above plain", "met"], lines)
+
+
+def of_curves(record: dict) -> str:
+    """Name what has no curve; the pictures follow."""
+    why = [f"{row['data']}: {absent(row)}" for row in record["rows"] if absent(row)]
+    return "\n".join(why)
+
+
+def drawn(record: dict, pictures: Path) -> list[str]:
+    """Draw the curves and return the links to them."""
+    links = []
+    for row in record["rows"]:
+        if "curves" in row:
+            name = re.sub(r"[^a-z0-9]+", "-", f"{row['data']} {row['loss']}".lower())
+            draw(row, pictures / f"{name}.svg")
+            label = f"Objective against time, {row['data']}, {row['loss']}"
+            links.append(f"![{label}](pictures/{name}.svg)")
+    return links
+
+
+SECTIONS = (
+    ("speed", "Time to a rival's objective", of_speed),
+    ("curves", "Objective against time", of_curves),
+    ("survey", "A survey of ranks", of_survey),
+    ("masked", "Ratings", of_masked),
+    ("memory", "Memory", of_memory),
+    ("growth", "Growth", of_growth),
+    ("plain", "Beside the textbook algorithm", of_plain),
+    ("startup", "Start-up", of_startup),
+)
+
+if __name__ == "__main__":
+    main()
