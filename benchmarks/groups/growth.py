@@ -15,7 +15,7 @@ FILE = "growth"
 ABOUT = (
     "Ours for a fixed number of iterations, medians of three fits: seconds of the call, and of "
     "one iteration without checks and start. gflops counts the products with X that a "
-    "frobenius iteration needs at least (8 · entries · rank / 2), to be held against the machine's limits."
+    "frobenius iteration needs at least (4 · entries · rank), beside the machine's limits."
 )
 PASSES = 10
 RANKS = (1, 2, 4, 8, 16, 32, 64)

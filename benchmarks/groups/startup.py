@@ -13,7 +13,7 @@ from harness import Bench
 FILE = "startup"
 ABOUT = (
     "Wall time of a fresh process, median of seven after one that fills the disk's cache; the "
-    "first row is Python alone. `import nonneg` counts what it adds to that, the command counts whole."
+    "first row is Python alone. `import nonneg` counts what it adds, the command counts whole."
 )
 REPEATS = 7
 
