@@ -30,9 +30,7 @@ def run(task: Task, data: Triplets) -> Answer:
         scale = (float(data.values.min()), float(data.values.max()))
         reader = surprise.Reader(line_format="user item rating", sep=" ", rating_scale=scale)
         train = surprise.Dataset.load_from_file(str(path), reader).build_full_trainset()
-    model = surprise.SVDpp(
-        n_factors=task.n_components, random_state=task.seed, cache_ratings=True, **task.settings
-    )
+    model = surprise.SVDpp(n_factors=task.n_components, random_state=task.seed, **task.settings)
     started = time.perf_counter()
     model.fit(train)
     seconds = time.perf_counter() - started
