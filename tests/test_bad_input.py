@@ -197,7 +197,7 @@ def test_a_rank_above_the_smaller_side_has_no_svd(fit, X):
 
 
 def test_a_rank_that_no_memory_holds(fit, X):
-    with pytest.raises(TooLargeError, match=r"would need \d+\.\d GiB · this machine has \d+"):
+    with pytest.raises(TooLargeError, match=r"would need \d+\.\d GB · this machine has \d+"):
         fit(X, 10**9)
     with pytest.raises(MemoryError):
         fit(X, 10**9)

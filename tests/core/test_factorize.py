@@ -292,7 +292,7 @@ def test_robust_losses_are_not_pulled_by_outliers():
 
 
 def test_memory_is_refused_before_it_is_taken():
-    with pytest.raises(TooLargeError, match=r"n_components=10{9}\d* would need .* GiB · this"):
+    with pytest.raises(TooLargeError, match=r"n_components=10{9}\d* would need .* GB · this"):
         factorize(planted(), 10**9, init="random")
 
 

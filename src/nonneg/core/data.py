@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nonneg.core import kernels
 from nonneg.core.kernels import CsrKernel, FloatArray, Layout, NativeLoss, StepResult, Sweeps, Terms
 
-__all__ = ["DataMatrix", "Dense", "Observed", "Sparse"]
+__all__ = ["DataMatrix", "Dense", "Observed", "Sparse", "row_slices"]
 
 _NO_TERMS = Terms()
 _ONE_SWEEP = Sweeps()
@@ -99,6 +99,10 @@ class DataMatrix:
 
     def power_sum(self, power: float) -> float:
         """Return Σ weight · x^power over the observed entries (zeros add nothing)."""
+        raise NotImplementedError
+
+    def transpose_bytes(self, gram_form: bool) -> int:
+        """Return what a fit still has to allocate to read X from its other side as well."""
         raise NotImplementedError
 
     def row_counts(self) -> NDArray[np.int64]:
@@ -206,7 +210,11 @@ class Dense(DataMatrix):
         return self.values.size - int(np.count_nonzero(self.values))
 
     def power_sum(self, power: float) -> float:
-        return sum(_power_sum(self.values[rows], power) for rows in _row_slices(self.values.shape))
+        return sum(_power_sum(self.values[rows], power) for rows in row_slices(self.values.shape))
+
+    def transpose_bytes(self, gram_form: bool) -> int:
+        # BLAS reads either order; the entry kernels want whole rows, of X and of its transpose.
+        return 0 if gram_form else self.values.nbytes
 
     def row_square_sums(self) -> NDArray[np.float64]:
         squares = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float64)
@@ -266,6 +274,9 @@ class Sparse(DataMatrix):
         weights: FloatArray | None = None,
     ) -> None:
         super().__init__(shape, values.dtype, exponent, n_threads)
+        if values.size <= np.iinfo(indices.dtype).max:
+            # Of two integer types scipy would take the wider, and copy all indices into it.
+            indptr = indptr.astype(indices.dtype, copy=False)
         self.indptr, self.indices, self.values, self.weights = indptr, indices, values, weights
         self.kernel = kernels.csr_kernel(shape, indptr, indices, values, weights)
 
@@ -278,15 +289,32 @@ class Sparse(DataMatrix):
         return self.n_observed - int(np.count_nonzero(self.values))
 
     def power_sum(self, power: float) -> float:
-        return _power_sum(self.values, power, self.weights)
+        return sum(
+            _power_sum(
+                self.values[part], power, None if self.weights is None else self.weights[part]
+            )
+            for part in row_slices((self.values.size, 1))
+        )
+
+    def transpose_bytes(self, gram_form: bool) -> int:
+        if self._transposed is not None:
+            return 0
+        arrays = [self.values, self.indices, *([] if self.weights is None else [self.weights])]
+        # The kernel keeps row pointers of its own, of 8 bytes each.
+        pointers = (self.shape[1] + 1) * (8 + self.indptr.itemsize)
+        return sum(array.nbytes for array in arrays) + pointers
 
     def row_square_sums(self) -> NDArray[np.float64]:
-        squares = self.values.astype(np.float64) ** 2
-        if self.weights is not None:
-            squares *= self.weights
-        owner = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
-        sums = np.bincount(owner, squares, minlength=self.shape[0])
-        return cast("NDArray[np.float64]", sums)
+        sums = np.empty(self.shape[0])
+        for rows in row_slices((self.shape[0], 1 + self.values.size // self.shape[0])):
+            counts = np.diff(self.indptr[rows.start : rows.stop + 1])
+            stored = slice(self.indptr[rows.start], self.indptr[rows.start] + counts.sum())
+            squares = self.values[stored].astype(np.float64) ** 2
+            if self.weights is not None:
+                squares *= self.weights[stored]
+            owner = np.repeat(np.arange(counts.size), counts)
+            sums[rows] = np.bincount(owner, squares, minlength=counts.size)
+        return sums
 
     def row(self, i: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         x = np.zeros(self.shape[1])
@@ -319,13 +347,13 @@ class Sparse(DataMatrix):
     def _transposed_arrays(
         self,
     ) -> tuple[NDArray[np.integer], NDArray[np.integer], FloatArray, FloatArray | None]:
-        if self.weights is None:
-            other = sp.csr_array((self.values, self.indices, self.indptr), self.shape).tocsc()
-            return other.indptr, other.indices, other.data, None
-        # Values and weights must move alike: transpose their positions.
-        position = np.arange(self.values.size)
-        moved = sp.csr_array((position, self.indices, self.indptr), self.shape).tocsc()
-        return moved.indptr, moved.indices, self.values[moved.data], self.weights[moved.data]
+        other = sp.csr_array((self.values, self.indices, self.indptr), self.shape).tocsc()
+        weights = None
+        if self.weights is not None:
+            # The order of the entries depends on the indices alone, so weights move like values.
+            moved = sp.csr_array((self.weights, self.indices, self.indptr), self.shape).tocsc()
+            weights = moved.data
+        return other.indptr, other.indices, other.data, weights
 
     def _entry_rows(self, nonzeros_suffice: bool) -> tuple[CsrKernel | FloatArray, Layout]:
         return self.kernel, "nonzero" if nonzeros_suffice else "full"
@@ -376,8 +404,12 @@ class Observed(Sparse):
 
     def without(self, u: NDArray[np.float64], v: NDArray[np.float64]) -> Sparse:
         """Return the observed entries less the rank-one model u vᵀ, as a sparse matrix."""
-        owner = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
-        rest = (self.values - u[owner] * v[self.indices]).astype(self.dtype)
+        rest = np.empty_like(self.values)
+        for rows in row_slices((self.shape[0], 1 + self.values.size // self.shape[0])):
+            counts = np.diff(self.indptr[rows.start : rows.stop + 1])
+            stored = slice(self.indptr[rows.start], self.indptr[rows.start] + counts.sum())
+            model = np.repeat(u[rows], counts) * v[self.indices[stored]]
+            rest[stored] = self.values[stored] - model
         return Sparse(self.shape, self.indptr, self.indices, rest, self.exponent, self.n_threads)
 
     def _entry_rows(self, nonzeros_suffice: bool) -> tuple[CsrKernel | FloatArray, Layout]:
@@ -388,7 +420,8 @@ class Observed(Sparse):
         return self._spread(rows, self.values), self._spread(rows, cast(FloatArray, weights))
 
 
-def _row_slices(shape: tuple[int, ...]) -> Iterator[slice]:
+def row_slices(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield blocks of rows, of 2 MiB in float64 (the last may end beyond the rows)."""
     step = max(1, _BLOCK_BYTES // (8 * max(1, shape[1])))
     for start in range(0, shape[0], step):
         yield slice(start, start + step)

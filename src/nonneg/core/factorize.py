@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nonneg.core.alternate import Callback, Outcome, Rule, Status, Step, alternate
 from nonneg.core.data import DataMatrix
 from nonneg.core.init import INITS, Init, starting_factors
-from nonneg.core.intake import MatrixLike, as_data, check_memory, is_count
+from nonneg.core.intake import MatrixLike, as_data, check_fit_memory, is_count
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import BetaLoss, HuberLoss, Loss, make_loss
 from nonneg.core.penalties import Penalty
@@ -212,6 +212,7 @@ def factorize(
         fixed_W=fixed_W,
         fixed_H=fixed_H,
     )
+    check_fit_memory(data, k, gram_form=problem.in_gram_form)
     chosen = choose_solver(solver, problem)
     start = _init_name(init, W, H, k, problem)
     _warn_of_rank(k, data)
@@ -406,11 +407,6 @@ def _rank(
             raise InputError(f"the start has shape {start.shape} · W and H are matrices · give 2-D")
         n_components = int(start.shape[0])
     k = _count("n_components", n_components)
-    m, n = data.shape
-    # Factors now, before and tried, and the Gram matrices:
-    # one for each of up to 64 chunks of rows.
-    n_bytes = 3.0 * (m + n) * k * data.dtype.itemsize + 68.0 * k * k * 8
-    check_memory(n_bytes, f"n_components={k}")
     return k
 
 

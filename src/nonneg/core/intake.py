@@ -7,9 +7,11 @@ cells are left out of every sum.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from numbers import Real
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -17,14 +19,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nonneg.core import kernels
-from nonneg.core.data import DataMatrix, Dense, Observed, Sparse
+from nonneg.core.data import DataMatrix, Dense, Observed, Sparse, row_slices
 from nonneg.core.kernels import FloatArray
 from nonneg.errors import InputError, TooLargeError
 
 __all__ = [
     "MatrixLike",
     "as_data",
+    "available_memory",
+    "check_fit_memory",
     "check_memory",
+    "fit_memory",
     "is_count",
     "is_nan",
     "sound_csr",
@@ -37,6 +42,10 @@ _AnySparse: TypeAlias = Any
 
 # Mean entries within 2^±20 need no scaling: squares and their sums stay inside float32.
 _SAFE_EXPONENT = 20
+_CGROUP = Path("/sys/fs/cgroup")
+# To ask for the free memory takes longer than to allocate this little.
+_SMALL_BYTES = 1 << 20
+_FEWER = "pass it as such, or use fewer rows and columns"
 
 
 def is_nan(value: object) -> bool:
@@ -72,17 +81,75 @@ def working_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.float32 if small else np.float64)
 
 
-def check_memory(n_bytes: float, what: str) -> None:
-    """Raise `TooLargeError` before an allocation that this machine cannot hold."""
-    try:
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # pragma: no cover - not on POSIX
+def available_memory() -> float:
+    """Return how many bytes this process may still allocate without swapping.
+
+    What the system calls available (on Linux; else all of its memory), or what is left of the
+    limit of the container, whichever is less; infinite where nothing is known.
+    """
+    found = [math.inf]
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        found.append(float(text.split("MemAvailable:")[1].split()[0]) * 1024)
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        # What the page cache holds for files is given up before the limit bites.
+        limit, used, parts = (
+            (_CGROUP / name).read_text(encoding="ascii")
+            for name in ("memory.max", "memory.current", "memory.stat")
+        )
+        cached = float(parts.split("inactive_file ")[1].split()[0])
+        found.append(float(limit) - float(used) + cached)
+    if len(found) == 1:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
+    return max(min(found), 0.0)
+
+
+def check_memory(
+    n_bytes: float,
+    what: str,
+    advice: str = "use fewer components or fewer rows and columns",
+    *,
+    share: str = "",
+) -> None:
+    """Raise `TooLargeError` before an allocation that this machine cannot hold.
+
+    `share` says what the largest part of it is for.
+    """
+    if n_bytes < _SMALL_BYTES:
         return
+    available = available_memory()
     if n_bytes > available:
         raise TooLargeError(
-            f"{what} would need {n_bytes / 2**30:.1f} GiB · this machine has "
-            f"{available / 2**30:.1f} GiB · use fewer components or fewer rows and columns"
+            f"{what} would need {n_bytes / 1e9:.1f} GB{share} · this machine has "
+            f"{available / 1e9:.1f} GB free · {advice}"
         )
+
+
+def fit_memory(data: DataMatrix, k: int, *, gram_form: bool) -> dict[str, float]:
+    """Return the most bytes that a fit of rank k holds at once, beside `data`.
+
+    `transpose`: X from its other side, if a copy is needed. `factors`: at first the start, up to
+    three arrays of k + 10 columns in float64 a side; later each factor four times (now, before,
+    tried, the best of earlier runs) and a cross product in float64. `workspace`: Gram matrices,
+    one for each of up to 64 chunks of rows.
+    """
+    sides, size = sum(data.shape), data.dtype.itemsize
+    start = sides * (24.0 * (k + 10) + size * k)
+    loop = sides * k * (4.0 * size + 8.0)
+    return {
+        "transpose": float(data.transpose_bytes(gram_form)),
+        "factors": max(start, loop),
+        "workspace": 68.0 * 8.0 * k * k,
+    }
+
+
+def check_fit_memory(data: DataMatrix, k: int, *, gram_form: bool) -> None:
+    """Raise `TooLargeError` before the first allocation of a fit that will not end well."""
+    parts = fit_memory(data, k, gram_form=gram_form)
+    transpose = parts["transpose"]
+    share = f", {transpose / 1e9:.1f} of it for the transpose of X" if transpose >= 5e7 else ""
+    check_memory(sum(parts.values()), f"n_components={k}", share=share)
 
 
 def as_data(
@@ -207,8 +274,10 @@ class _Locator:
         n_columns: int,
         indptr: NDArray[np.integer] | None = None,
         indices: NDArray[np.integer] | None = None,
+        by_columns: bool = False,
     ) -> None:
         self._n_columns, self._indptr, self._indices = n_columns, indptr, indices
+        self._by_columns = by_columns
 
     def __call__(self, position: int) -> str:
         if self._indptr is None or self._indices is None:
@@ -216,6 +285,8 @@ class _Locator:
         else:
             row = int(np.searchsorted(self._indptr, position, side="right")) - 1
             column = int(self._indices[position])
+        if self._by_columns:
+            row, column = column, row
         return f"row {row}, column {column} (from 0)"
 
 
@@ -224,7 +295,11 @@ def _exponent(values: FloatArray, n_cells: int) -> int:
     peak = float(values.max(initial=0.0))
     if peak == 0:
         return 0
-    mean = peak * float(np.mean(values / peak, dtype=np.float64)) * (values.size / n_cells)
+    flat = values.ravel(order="K")  # a view: whatever gets here is contiguous
+    shares = (
+        float(np.sum(flat[part] / peak, dtype=np.float64)) for part in row_slices((flat.size, 1))
+    )
+    mean = peak * (sum(shares) / n_cells)
     exponent = math.frexp(mean)[1] if mean > 0 else math.frexp(peak)[1]
     return 0 if abs(exponent) <= _SAFE_EXPONENT else 2 * round(exponent / 2)
 
@@ -237,36 +312,48 @@ def _from_dense(
     X: NDArray[Any], zero_is_missing: bool, weights: MatrixLike | None, n_threads: int
 ) -> DataMatrix:
     shape = _check_shape(X.shape)
-    values = cast(FloatArray, np.asarray(X, dtype=working_dtype(X.dtype), order="K"))
-    if X.dtype.kind == "f" and X.dtype.itemsize > 8:
-        # Long doubles beyond float64 would turn into infinity silently; the check below names it.
-        values = cast(FloatArray, X.astype(np.float64))
-    nan = np.isnan(values)
-    has_nan = bool(nan.any())
-    if not has_nan and not zero_is_missing and weights is None:
-        _check_values(
-            values.ravel(order="K") if values.flags.c_contiguous else values.ravel(),
-            _Locator(shape[1]),
-        )
-        exponent = _exponent(values.ravel(order="K"), values.size)
+    # Long doubles become float64; one beyond its range turns into infinity, which is refused.
+    dtype = working_dtype(X.dtype)
+    if X.dtype != dtype or not (X.flags.c_contiguous or X.flags.f_contiguous):
+        check_memory(X.size * dtype.itemsize, f"X as contiguous {dtype}", _FEWER)
+    with np.errstate(over="ignore"):
+        values = cast(FloatArray, np.asarray(X, dtype=dtype, order="K"))
+    if not zero_is_missing and weights is None and not np.isnan(values.min()):
+        _check_values(values, _Locator(shape[1]))
         if not (values.flags.c_contiguous or values.flags.f_contiguous):
             values = cast(FloatArray, np.ascontiguousarray(values))
+        exponent = _exponent(values, values.size)
         return Dense(_rescaled(values, exponent), exponent, n_threads)
-    seen = ~nan
-    if zero_is_missing:
-        seen &= values != 0
-    chosen = None
-    if weights is not None:
-        dense_weights = _dense_weights(weights, shape, values.dtype)
-        seen &= dense_weights > 0
-        chosen = dense_weights[seen]
-    counts = np.count_nonzero(seen, axis=1)
+    dense_weights = None if weights is None else _dense_weights(weights, shape, values.dtype)
+
+    def seen(rows: slice) -> NDArray[np.bool_]:
+        cells = ~np.isnan(values[rows])
+        if zero_is_missing:
+            cells &= values[rows] != 0
+        if dense_weights is not None:
+            cells &= dense_weights[rows] > 0
+        return cells
+
+    # By blocks of rows, twice: the mask of the whole, and where it is set, would be larger than X.
     indptr = np.zeros(shape[0] + 1, dtype=np.int64)
-    np.cumsum(counts, out=indptr[1:])
-    small = shape[1] <= np.iinfo(np.int32).max
-    columns = np.nonzero(seen)[1]
-    indices = columns.astype(np.int32) if small else columns.astype(np.int64)
-    stored = values[seen]
+    for rows in row_slices(shape):
+        indptr[1:][rows] = np.count_nonzero(seen(rows), axis=1)
+    np.cumsum(indptr, out=indptr)
+    n_stored = int(indptr[-1])
+    small = max(shape[1], n_stored) <= np.iinfo(np.int32).max
+    columns = np.dtype(np.int32 if small else np.int64)
+    width = columns.itemsize + dtype.itemsize * (1 if dense_weights is None else 2)
+    check_memory(n_stored * width, f"the {n_stored} observed cells of X", _FEWER)
+    indices = np.empty(n_stored, columns)
+    stored = cast(FloatArray, np.empty(n_stored, dtype))
+    chosen = None if dense_weights is None else np.empty_like(stored)
+    for rows in row_slices(shape):
+        cells = seen(rows)
+        part = slice(indptr[rows.start], indptr[rows.start + len(cells)])
+        indices[part] = np.nonzero(cells)[1]
+        stored[part] = values[rows][cells]
+        if chosen is not None and dense_weights is not None:
+            chosen[part] = dense_weights[rows][cells]
     _check_values(stored, _Locator(shape[1], indptr, indices))
     exponent = _exponent(stored, max(stored.size, 1))
     return Observed(
@@ -281,7 +368,7 @@ def _dense_weights(weights: MatrixLike, shape: tuple[int, int], dtype: np.dtype)
             f"weights have shape {given.shape} · X has shape {shape} · give one weight a cell"
         )
     _check_weights(given)
-    return cast(FloatArray, given.astype(dtype))
+    return cast(FloatArray, given.astype(dtype, copy=False))
 
 
 def _check_weights(values: NDArray[np.generic]) -> None:
@@ -301,17 +388,23 @@ def _from_sparse(
 ) -> DataMatrix:
     shape = _check_shape(cast("tuple[int, ...]", X.shape))
     dtype = working_dtype(X.dtype)
-    X = sound_csr(X)
-    values = cast(FloatArray, X.data.astype(dtype, copy=False))
-    indptr, indices = X.indptr, X.indices
-    if not zero_is_missing and weights is None:
-        _check_values(values, _Locator(shape[1], indptr, indices))
-        exponent = _exponent(values, shape[0] * shape[1])
-        values = _rescaled(values, exponent)
-        return Sparse(shape, indptr, indices, values, exponent, n_threads)
     if weights is not None and not zero_is_missing:
         check_memory(shape[0] * shape[1] * 24.0, "weights on a sparse X whose zeros are observed")
-        return _from_dense(X.toarray(), False, weights, n_threads)
+        return _from_dense(sound_csr(X).toarray(), False, weights, n_threads)
+    if X.format not in ("csr", "csc") or X.dtype != dtype:
+        wide = X.nnz * (dtype.itemsize + 8.0)
+        check_memory(wide, f"X by rows in {dtype}", "pass it as CSR of that type")
+    # What is given by columns is the other side of X already: then the rows are made from it.
+    by_columns = X.format == "csc" and weights is None
+    X = sound_csr(X, by_columns=by_columns)
+    values = cast(FloatArray, X.data.astype(dtype, copy=False))
+    indptr, indices = X.indptr, X.indices
+    if not zero_is_missing:
+        _check_values(values, _Locator(shape[1], indptr, indices, by_columns))
+        exponent = _exponent(values, shape[0] * shape[1])
+        values = _rescaled(values, exponent)
+        whole = Sparse(X.shape, indptr, indices, values, exponent, n_threads)
+        return whole.T if by_columns else whole
     keep = (values != 0) & ~np.isnan(values)
     chosen = None
     if weights is not None:
@@ -322,24 +415,30 @@ def _from_sparse(
                 f"weights have shape {weight_csr.shape} · X has shape {shape} · give one weight a "
                 "cell"
             )
-        owner = np.repeat(np.arange(shape[0]), np.diff(indptr))
-        picked = np.asarray(weight_csr[owner, indices]).ravel()
-        _check_weights(picked)
+        picked = cast(FloatArray, np.empty(values.size, dtype))
+        for rows in row_slices((shape[0], 1 + values.size // shape[0])):
+            counts = np.diff(indptr[rows.start : rows.stop + 1])
+            owner = np.repeat(np.arange(rows.start, rows.start + counts.size), counts)
+            part = slice(indptr[rows.start], indptr[rows.start] + owner.size)
+            block = np.asarray(weight_csr[owner, indices[part]]).ravel()
+            _check_weights(block)
+            picked[part] = block
         keep &= picked > 0
-        chosen = cast(FloatArray, picked[keep].astype(dtype))
+        chosen = cast(FloatArray, picked[keep])
     if not keep.all():
-        kept_before = np.concatenate([[0], np.cumsum(keep)])
-        indptr = kept_before[indptr]
+        indptr = indptr - np.searchsorted(np.flatnonzero(~keep), indptr)
         indices, values = indices[keep], cast(FloatArray, values[keep])
-    _check_values(values, _Locator(shape[1], indptr, indices))
+    _check_values(values, _Locator(shape[1], indptr, indices, by_columns))
     exponent = _exponent(values, max(values.size, 1))
-    return Observed(
-        shape, indptr, indices, _rescaled(values, exponent), exponent, n_threads, chosen
-    )
+    values = _rescaled(values, exponent)
+    observed = Observed(X.shape, indptr, indices, values, exponent, n_threads, chosen)
+    return observed.T if by_columns else observed
 
 
-def sound_csr(X: _AnySparse, name: str = "X") -> _AnySparse:
+def sound_csr(X: _AnySparse, name: str = "X", *, by_columns: bool = False) -> _AnySparse:
     """Return X by rows without duplicates, its structure checked before scipy touches it.
+
+    With `by_columns` it is the transpose that is returned by rows: of a CSC X, the same arrays.
 
     Raises
     ------
@@ -358,6 +457,8 @@ def sound_csr(X: _AnySparse, name: str = "X") -> _AnySparse:
                 raise _corrupt(X, name, "an index lies outside its shape")
     # Small integers would wrap around when duplicates are summed.
     wide = X.astype(working_dtype(X.dtype)) if X.dtype.kind in "biu" else X
+    if by_columns:
+        wide = wide.T
     try:
         csr = wide if wide.format == "csr" else wide.tocsr()
     except ValueError as error:
