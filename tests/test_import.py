@@ -34,14 +34,26 @@ def test_a_factorization_needs_numpy_and_scipy_only() -> None:
     assert not found & {*OPTIONAL, *FRONT, "sklearn", "narwhals", "safetensors"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["fit", "--help"]])
-def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
-    statement = (
+def command(*arguments: str) -> str:
+    """Return a statement that runs a command."""
+    return (
         f"import contextlib; sys.argv = ['nonneg', *{arguments!r}]\n"
         "from nonneg.cli import main\n"
         "with contextlib.suppress(SystemExit): main()"
     )
-    assert not loaded(statement) & {*OPTIONAL, *HEAVY}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["fit", "--help"], ["doctor", "--help"]]
+)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert not loaded(command(*arguments)) & {*OPTIONAL, *HEAVY}
+
+
+def test_the_doctor_asks_for_versions_without_loading() -> None:
+    found = loaded(command("doctor"))
+    assert {"numpy", "scipy", "threadpoolctl"} <= found
+    assert not found & {*OPTIONAL, "sklearn", "narwhals", "safetensors"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from nonneg.core import self_test
 from nonneg.report import doctor as doctor_module
+from nonneg.report import machine
 
 from .conftest import Run
 
@@ -104,6 +105,33 @@ def test_the_doctor(run: Run) -> None:
     outcome = run("doctor")
     assert "Everything is in order." in outcome.out
     assert "error 6.3505, published 6.3505" in outcome.out
+
+
+def test_the_doctor_measures_when_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = machine.BenchSize(gemm=16, stream=64, rows=50, columns=30, each=6, seconds=0.0)
+
+    measure = machine.machine_facts
+
+    def quick(progress: machine.Progress) -> dict[str, object]:
+        return measure(tiny, n_threads=2, progress=progress)
+
+    assert "bench" not in run("doctor", "--json").json
+    monkeypatch.setattr(machine, "machine_facts", quick)
+    bench = run("doctor", "--bench", "--json").json["bench"]
+    assert [limit["unit"] for limit in bench["limits"]] == ["GFLOP/s", "GB/s"]
+    told = run("doctor", "--bench").out
+    assert "Everything is in order." in told
+    assert "50 × 30 with 300 entries, 32 components, float32" in told
+    for word in ("1 thread", "2 threads", "GFLOP/s", "GB/s", "of product", "of memory"):
+        assert word in told
+    for part in (*bench["limits"], *bench["kernels"]):
+        assert part["name"] in told
+
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "machine_facts", press)
+    assert run("doctor", "--bench", code=130).out == ""
 
 
 def test_the_doctor_finds_an_illness(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

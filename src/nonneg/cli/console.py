@@ -151,9 +151,9 @@ class Work:
                 _bar.stop()
                 _bar = None
 
-    def phase(self, text: str) -> None:
-        """Say what is being done now."""
-        self._text, self._done = text, 0.0
+    def phase(self, text: str, share: float = 0.0) -> None:
+        """Say what is being done now, and which share of all is done, if that is known."""
+        self._text, self._done = text, share
         self._update()
 
     def step(self, step: Step) -> None:

@@ -200,6 +200,53 @@ def doctor(facts: Facts) -> Drawing:
             "pip install --force-reinstall --no-cache-dir nonneg; if that does not help, report "
             "it with the output of nonneg doctor --json."
         )
+    if "bench" in facts:
+        yield from _bench(facts["bench"])
+
+
+def _bench(bench: Facts) -> Drawing:
+    every = bench["threads"]
+    yield heading("This machine")
+    table = _figures("", "unit", "1 thread", count(every, "thread"), "speed-up")
+    for limit in bench["limits"]:
+        rates = (f"{limit[key]:.1f}" for key in ("one_thread", "all_threads"))
+        table.add_row(limit["name"], limit["unit"], *rates, f"{limit['speed_up']:.2f}")
+    yield Padding(table, (0, 0, 0, 2))
+    yield heading("The kernels")
+    data = bench["data"]
+    yield Text(
+        f"{data['rows']:,} × {data['columns']:,} with {data['stored']:,} entries, "
+        f"{count(bench['rank'], 'component')}, {bench['dtype']}",
+        "dim",
+    )
+    table = _figures("", "threads", "ms", "GFLOP/s", "of product", "GB/s", "of memory", "speed-up")
+    for kernel in bench["kernels"]:
+        for key, threads in (("one_thread", 1), ("all_threads", every)):
+            if key == "all_threads" and every == 1:
+                continue
+            rates = kernel[key]
+            table.add_row(
+                kernel["name"] if key == "one_thread" else "",
+                str(threads),
+                f"{1e3 * rates['seconds']:.1f}",
+                f"{rates['gflop_per_s']:.1f}",
+                percent(rates["of_gemm"]),
+                f"{rates['gb_per_s']:.1f}",
+                percent(rates["of_stream"]),
+                "" if key == "one_thread" else f"{kernel['speed_up']:.2f}",
+            )
+    yield Padding(table, (0, 0, 1, 2))
+    yield Text(
+        f"Medians; all in {bench['seconds']:.0f} s. Bytes count each array once, so what is "
+        "read again from the caches does not show."
+    )
+
+
+def _figures(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for i, header in enumerate(headers):
+        table.add_column(header, justify="right" if i else "left", no_wrap=True)
+    return table
 
 
 def count(number: int, noun: str) -> str:
