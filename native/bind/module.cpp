@@ -10,6 +10,7 @@
 #include "nonneg/entries.hpp"
 #include "nonneg/gram.hpp"
 #include "nonneg/pivot.hpp"
+#include "nonneg/runs.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -104,6 +105,113 @@ EntryTask<T> make_task(const In2<T>& F, const std::optional<In2<T>>& Ft,
   return task;
 }
 
+// Item i of a run's tuple, never converted: a copy of W would be updated and thrown away.
+template <class A>
+A item(const nb::handle& run, std::size_t i) {
+  A array;
+  if (!nb::try_cast(run[i], array, false)) {
+    throw nb::type_error("an array of a run has the wrong dtype, dimension or layout");
+  }
+  return array;
+}
+
+template <class A>
+std::optional<A> item_or_none(const nb::handle& run, std::size_t i) {
+  if (nb::object(run[i]).is_none()) return std::nullopt;
+  return item<A>(run, i);
+}
+
+nb::tuple run_tuple(const nb::handle& run, std::size_t length) {
+  nb::tuple fields;
+  if (!nb::try_cast(run, fields, false) || fields.size() != length) {
+    throw nb::type_error("a run is a tuple of its arrays and options");
+  }
+  return fields;
+}
+
+// The arrays of one run of a batch; they stay alive while the kernel runs.
+template <class T>
+struct EntryArrays {
+  In2<T> F;
+  std::optional<In2<T>> Ft;
+  std::optional<In1<T>> sums, column_weights;
+  Out2<T> W;
+
+  // (F, Ft, sums, column_weights, W)
+  explicit EntryArrays(const nb::tuple& run)
+      : F(item<In2<T>>(run, 0)),
+        Ft(item_or_none<In2<T>>(run, 1)),
+        sums(item_or_none<In1<T>>(run, 2)),
+        column_weights(item_or_none<In1<T>>(run, 3)),
+        W(item<Out2<T>>(run, 4)) {}
+};
+
+template <class T>
+std::vector<EntryArrays<T>> entry_arrays(const nb::list& runs) {
+  std::vector<EntryArrays<T>> arrays;
+  for (nb::handle run : runs) arrays.emplace_back(run_tuple(run, 5));
+  return arrays;
+}
+
+template <class T>
+struct GramArrays {
+  In2<T> G;
+  Out2<T> W;
+  SweepRule rule;
+  std::optional<In2<T>> F;
+
+  // (G, W, max_sweeps, tolerance) or (G, W, max_sweeps, tolerance, F)
+  GramArrays(const nb::tuple& run, std::int64_t rows)
+      : G(item<In2<T>>(run, 0)),
+        W(item<Out2<T>>(run, 1)),
+        rule{nb::cast<int>(run[2]), nb::cast<double>(run[3])} {
+    if (run.size() == 5) F = item<In2<T>>(run, 4);
+    require(dim(W, 0) == rows, "W has the wrong shape");
+    require(dim(G, 0) == k() && dim(G, 1) == k(), "G must be k × k");
+    require(rule.max_sweeps >= 1, "max_sweeps must be at least 1");
+  }
+
+  std::int64_t k() const { return dim(W, 1); }
+};
+
+// Fixed entries belong to one rank.
+template <class T>
+FactorTerms<T> make_run_terms(double l1, double l2, double l2_per_entry, double lower, double upper,
+                              const std::optional<In2<std::uint8_t>>& fixed, std::int64_t rows,
+                              const std::vector<std::int64_t>& ranks) {
+  const std::int64_t k = ranks.empty() ? 0 : ranks.front();
+  for (std::int64_t other : ranks) require(!fixed || other == k, "fixed entries fit one rank only");
+  return make_terms<T>(l1, l2, l2_per_entry, lower, upper,
+                       ranks.empty() ? std::optional<In2<std::uint8_t>>() : fixed, rows, k);
+}
+
+template <class T>
+std::vector<EntryTask<T>> make_tasks(std::vector<EntryArrays<T>>& runs, std::int64_t rows,
+                                     std::int64_t cols, double l1, double l2, double l2_per_entry,
+                                     double lower, double upper,
+                                     const std::optional<In2<std::uint8_t>>& fixed, SweepRule rule,
+                                     const EntryOptions& options) {
+  std::vector<std::int64_t> ranks;
+  for (const auto& run : runs) ranks.push_back(dim(run.F, 1));
+  const auto terms = make_run_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, rows, ranks);
+  std::vector<EntryTask<T>> tasks;
+  for (auto& run : runs) {
+    tasks.push_back(make_task<T>(run.F, run.Ft, run.sums, run.column_weights, run.W, rows, cols,
+                                 terms, rule, options));
+    require(run.Ft.has_value() == runs.front().Ft.has_value(), "runs need one layout");
+  }
+  return tasks;
+}
+
+template <class A>
+nb::list as_list(std::vector<StepStats>&& stats, const std::vector<A>& runs) {
+  nb::list out;
+  for (std::size_t r = 0; r < stats.size(); ++r) {
+    out.append(as_tuple(std::move(stats[r]), static_cast<int>(dim(runs[r].W, 1))));
+  }
+  return out;
+}
+
 // A checked sparse matrix. It keeps its arrays alive and never copies them.
 template <class T, class I>
 class Csr {
@@ -173,6 +281,54 @@ class Csr {
     return as_tuple(std::move(stats), task.k);
   }
 
+  nb::list gram_steps(nb::list runs, double l1, double l2, double lower, double upper,
+                      std::optional<In2<std::uint8_t>> fixed, int n_threads) const {
+    std::vector<GramArrays<T>> arrays;
+    std::vector<GramRun<T>> tasks;
+    std::vector<std::int64_t> ranks;
+    for (nb::handle run : runs) {
+      GramArrays<T>& a = arrays.emplace_back(run_tuple(run, 5), view_.rows);
+      require(dim(*a.F, 0) == view_.cols && dim(*a.F, 1) == a.k(), "F: one row a column of X");
+      ranks.push_back(a.k());
+      tasks.push_back(
+          {a.F->data(), nullptr, 0, a.G.data(), a.W.data(), static_cast<int>(a.k()), a.rule});
+    }
+    const auto terms = make_run_terms<T>(l1, l2, 0, lower, upper, fixed, view_.rows, ranks);
+    const std::size_t n = threads(n_threads);
+    std::vector<StepStats> stats;
+    {
+      nb::gil_scoped_release release;
+      stats = gram_steps_csr(view_, chunks_, tasks, terms, n);
+    }
+    return as_list(std::move(stats), arrays);
+  }
+
+  nb::list entry_steps(nb::list runs, int kind, double beta, double delta, double scale,
+                       double floor, int update, bool cautious, bool measure, double l1, double l2,
+                       double l2_per_entry, double lower, double upper,
+                       std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance,
+                       int n_threads) const {
+    auto arrays = entry_arrays<T>(runs);
+    const auto tasks =
+        make_tasks<T>(arrays, view_.rows, view_.cols, l1, l2, l2_per_entry, lower, upper, fixed,
+                      SweepRule{max_sweeps, tolerance},
+                      EntryOptions{kind, beta, delta, scale, floor, update, cautious, measure});
+    bool full = false;
+    for (const auto& run : arrays) {
+      full = run.Ft.has_value();
+      require(!full || view_.weights == nullptr, "full rows take no entry weights");
+      require(!run.sums || (kind == 1 && beta == 1 && !run.column_weights && !view_.weights),
+              "column sums stand for the zeros of unweighted Kullback-Leibler only");
+    }
+    const std::size_t n = threads(n_threads);
+    std::vector<StepStats> stats;
+    {
+      nb::gil_scoped_release release;
+      stats = entry_steps_csr(view_, chunks_, tasks, full, n);
+    }
+    return as_list(std::move(stats), arrays);
+  }
+
  private:
   In1<std::int64_t> indptr_;
   In1<I> indices_;
@@ -194,7 +350,13 @@ void bind_csr(nb::module_& m, const char* name) {
            "sums"_a.noconvert().none(), "column_weights"_a.noconvert().none(), "W"_a.noconvert(),
            "kind"_a, "beta"_a, "delta"_a, "scale"_a, "floor"_a, "update"_a, "cautious"_a,
            "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a, "lower"_a, "upper"_a,
-           "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
+           "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a)
+      .def("gram_steps", &C::gram_steps, "runs"_a, "l1"_a, "l2"_a, "lower"_a, "upper"_a,
+           "fixed"_a.noconvert().none(), "n_threads"_a)
+      .def("entry_steps", &C::entry_steps, "runs"_a, "kind"_a, "beta"_a, "delta"_a, "scale"_a,
+           "floor"_a, "update"_a, "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a,
+           "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a,
+           "n_threads"_a);
   m.def(
       "csr",
       [](std::int64_t rows, std::int64_t cols, In1<std::int64_t> indptr, In1<I> indices,
@@ -292,6 +454,94 @@ void bind_dense(nb::module_& m) {
       "cross"_a.noconvert(), "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "n_threads"_a);
 }
 
+template <class T>
+void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* move) {
+  m.def(
+      entry,
+      [](Rows2<T> X, nb::list runs, int kind, double beta, double delta, double scale, double floor,
+         int update, bool cautious, bool measure, double l1, double l2, double l2_per_entry,
+         double lower, double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
+         double tolerance, int n_threads) {
+        const std::int64_t rows = dim(X, 0), cols = dim(X, 1);
+        require(rows == 0 || cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
+        auto arrays = entry_arrays<T>(runs);
+        const auto tasks =
+            make_tasks<T>(arrays, rows, cols, l1, l2, l2_per_entry, lower, upper, fixed,
+                          SweepRule{max_sweeps, tolerance},
+                          EntryOptions{kind, beta, delta, scale, floor, update, cautious, measure});
+        for (const auto& run : arrays) require(run.Ft.has_value(), "dense rows need Ft");
+        for (const auto& run : arrays) require(!run.sums, "dense rows take no column sums");
+        const DenseView<T> view{rows, cols, rows > 1 ? X.stride(0) : cols, X.data()};
+        const std::size_t n = threads(n_threads);
+        std::vector<StepStats> stats;
+        {
+          nb::gil_scoped_release release;
+          stats = entry_steps_dense(view, tasks, n);
+        }
+        return as_list(std::move(stats), arrays);
+      },
+      "X"_a.noconvert(), "runs"_a, "kind"_a, "beta"_a, "delta"_a, "scale"_a, "floor"_a, "update"_a,
+      "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a, "lower"_a, "upper"_a,
+      "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
+  m.def(
+      gram,
+      [](In2<T> cross, nb::list runs, double l1, double l2, double lower, double upper,
+         std::optional<In2<std::uint8_t>> fixed, int n_threads) {
+        const std::int64_t rows = dim(cross, 0), width = dim(cross, 1);
+        std::vector<GramArrays<T>> arrays;
+        std::vector<GramRun<T>> tasks;
+        std::vector<std::int64_t> ranks;
+        std::int64_t at = 0;
+        for (nb::handle run : runs) {
+          GramArrays<T>& a = arrays.emplace_back(run_tuple(run, 4), rows);
+          ranks.push_back(a.k());
+          tasks.push_back({nullptr, cross.data() + at, width, a.G.data(), a.W.data(),
+                           static_cast<int>(a.k()), a.rule});
+          at += a.k();
+          require(at <= width, "cross holds the products of all runs side by side");
+        }
+        const auto terms = make_run_terms<T>(l1, l2, 0, lower, upper, fixed, rows, ranks);
+        const std::size_t n = threads(n_threads);
+        std::vector<StepStats> stats;
+        {
+          nb::gil_scoped_release release;
+          stats = gram_steps_cross(rows, tasks, terms, n);
+        }
+        return as_list(std::move(stats), arrays);
+      },
+      "cross"_a.noconvert(), "runs"_a, "l1"_a, "l2"_a, "lower"_a, "upper"_a,
+      "fixed"_a.noconvert().none(), "n_threads"_a);
+  m.def(
+      move,
+      [](nb::list runs, double lower, double upper, int n_threads) {
+        struct Arrays {
+          In2<T> now, before;
+          Out2<T> W;
+        };
+        std::vector<Arrays> arrays;
+        std::vector<MoveRun<T>> tasks;
+        for (nb::handle fields : runs) {  // (now, before, reach, out)
+          const nb::tuple run = run_tuple(fields, 4);
+          Arrays& a = arrays.emplace_back(
+              Arrays{item<In2<T>>(run, 0), item<In2<T>>(run, 1), item<Out2<T>>(run, 3)});
+          const std::int64_t rows = dim(a.now, 0), k = dim(a.now, 1);
+          require(dim(a.before, 0) == rows && dim(a.before, 1) == k,
+                  "before must have the shape of now");
+          require(dim(a.W, 0) == rows && dim(a.W, 1) == k, "out must have the shape of now");
+          tasks.push_back({a.now.data(), a.before.data(), a.W.data(), rows, static_cast<int>(k),
+                           nb::cast<double>(run[2])});
+        }
+        const std::size_t n = threads(n_threads);
+        std::vector<StepStats> stats;
+        {
+          nb::gil_scoped_release release;
+          stats = extrapolate_runs(tasks, lower, upper, n);
+        }
+        return as_list(std::move(stats), arrays);
+      },
+      "runs"_a, "lower"_a, "upper"_a, "n_threads"_a);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -302,6 +552,8 @@ NB_MODULE(_native, m) {
   bind_csr<double, std::int64_t>(m, "CsrF64I64");
   bind_dense<float>(m);
   bind_dense<double>(m);
+  bind_runs<float>(m, "entry_steps_dense_f32", "gram_steps_cross_f32", "extrapolate_runs_f32");
+  bind_runs<double>(m, "entry_steps_dense_f64", "gram_steps_cross_f64", "extrapolate_runs_f64");
   m.def("instruction_set", [] {
 #if defined(__x86_64__) && defined(__GNUC__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return "x86-64-v4";
