@@ -65,6 +65,13 @@ std::vector<std::vector<StepStats>> for_runs(const std::vector<std::size_t>& n_c
   return parts;
 }
 
+// Threads that get any of the tasks; each has its own scratch.
+inline std::size_t workers(std::size_t n_threads, const std::vector<std::size_t>& n_chunks) {
+  std::size_t tasks = 0;
+  for (std::size_t n : n_chunks) tasks += n;
+  return std::max<std::size_t>(1, std::min(n_threads, tasks));
+}
+
 // The scratch of every worker for every run, each made when its worker first meets the run.
 template <class T>
 class RunSpaces {
@@ -98,6 +105,8 @@ std::vector<StepStats> gram_steps_csr(const CsrView<T, I>& X,
                                       const std::vector<std::int64_t>& chunks,
                                       const std::vector<GramRun<T>>& runs,
                                       const FactorTerms<T>& terms, std::size_t n_threads) {
+  const std::vector<std::size_t> n_chunks(runs.size(), chunks.size() - 1);
+  n_threads = workers(n_threads, n_chunks);
   RunSpaces<T> spaces(n_threads, runs.size());
   std::vector<int> ranks;
   for (const auto& run : runs) ranks.push_back(run.k);
@@ -133,7 +142,6 @@ NONNEG_CLONES void gram_rows_wide(const GramRun<T>& run, const FactorTerms<T>& t
 template <class T>
 std::vector<StepStats> gram_steps_cross(std::int64_t rows, const std::vector<GramRun<T>>& runs,
                                         const FactorTerms<T>& terms, std::size_t n_threads) {
-  RunSpaces<T> spaces(n_threads, runs.size());
   std::vector<std::vector<std::int64_t>> chunks;
   std::vector<std::size_t> n_chunks;
   std::vector<int> ranks;
@@ -142,6 +150,8 @@ std::vector<StepStats> gram_steps_cross(std::int64_t rows, const std::vector<Gra
     n_chunks.push_back(chunks.back().size() - 1);
     ranks.push_back(run.k);
   }
+  n_threads = workers(n_threads, n_chunks);
+  RunSpaces<T> spaces(n_threads, runs.size());
   auto parts = for_runs(n_chunks, n_threads,
                         [&](std::size_t r, std::size_t c, std::size_t worker, StepStats& out) {
                           const GramRun<T>& run = runs[r];
@@ -156,7 +166,6 @@ std::vector<StepStats> gram_steps_cross(std::int64_t rows, const std::vector<Gra
 template <class T>
 std::vector<StepStats> extrapolate_runs(const std::vector<MoveRun<T>>& runs, double lower,
                                         double upper, std::size_t n_threads) {
-  RunSpaces<T> spaces(n_threads, runs.size());
   std::vector<std::vector<std::int64_t>> chunks;
   std::vector<std::size_t> n_chunks;
   std::vector<int> ranks;
@@ -165,6 +174,8 @@ std::vector<StepStats> extrapolate_runs(const std::vector<MoveRun<T>>& runs, dou
     n_chunks.push_back(chunks.back().size() - 1);
     ranks.push_back(run.k);
   }
+  n_threads = workers(n_threads, n_chunks);
+  RunSpaces<T> spaces(n_threads, runs.size());
   auto parts = for_runs(
       n_chunks, n_threads, [&](std::size_t r, std::size_t c, std::size_t worker, StepStats& out) {
         const MoveRun<T>& run = runs[r];
@@ -180,9 +191,11 @@ template <class T, class Body>
 std::vector<StepStats> entry_runs(const std::vector<std::int64_t>& chunks,
                                   const std::vector<EntryTask<T>>& runs, std::size_t n_threads,
                                   const Body& body) {
+  const std::vector<std::size_t> n_chunks(runs.size(), chunks.size() - 1);
+  n_threads = workers(n_threads, n_chunks);
   std::vector<EntrySpace<T>> spaces(n_threads);
   const auto parts =
-      for_runs(std::vector<std::size_t>(runs.size(), chunks.size() - 1), n_threads,
+      for_runs(n_chunks, n_threads,
                [&](std::size_t r, std::size_t c, std::size_t worker, StepStats& out) {
                  body(runs[r], chunks[c], chunks[c + 1], spaces[worker], out);
                });

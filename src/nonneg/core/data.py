@@ -9,7 +9,8 @@ overflow, the stored values are X·2⁻ᵉ with an even e, and `exponent` rememb
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal, cast
 
@@ -18,14 +19,26 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nonneg.core import kernels
-from nonneg.core.kernels import CsrKernel, FloatArray, Layout, NativeLoss, StepResult, Sweeps, Terms
+from nonneg.core.kernels import (
+    CsrKernel,
+    EntryRun,
+    FloatArray,
+    GramRun,
+    Layout,
+    NativeLoss,
+    StepResult,
+    Sweeps,
+    Terms,
+)
 
 __all__ = ["DataMatrix", "Dense", "Observed", "Sparse", "row_slices"]
 
 _NO_TERMS = Terms()
 _ONE_SWEEP = Sweeps()
-# Rows of dense data whose cross products are made at a time: their k columns stay in cache.
+# Bytes of dense rows that are made or summed at a time.
 _BLOCK_BYTES = 1 << 21
+# Rows of dense data whose cross products are made at a time.
+_BLOCK_ROWS = 8192
 
 
 class DataMatrix:
@@ -121,17 +134,13 @@ class DataMatrix:
         """Return X F (rows × k); missing entries count as zero."""
         raise NotImplementedError
 
-    def gram_step(
-        self,
-        F: FloatArray,
-        gram: NDArray[np.float64],
-        W: FloatArray,
-        terms: Terms,
-        sweeps: Sweeps,
-        *,
-        exact: bool = False,
-    ) -> StepResult:
-        """Gram-form half-step on W in place; `exact` solves each row's problem (bounds aside)."""
+    def gram_steps(
+        self, runs: Sequence[GramRun], terms: Terms, *, exact: bool = False
+    ) -> list[StepResult]:
+        """Gram-form half-steps of many runs, each on its W in place.
+
+        `exact` solves each row's problem (bounds aside).
+        """
         raise NotImplementedError
 
     def entry_step(
@@ -161,6 +170,33 @@ class DataMatrix:
             sweeps=sweeps,
             n_threads=self.n_threads,
             column_weights=column_weights,
+            cautious=cautious,
+            measure=measure,
+        )
+
+    def entry_steps(
+        self,
+        runs: Sequence[EntryRun],
+        loss: NativeLoss,
+        update: Literal["descend", "multiply"],
+        *,
+        nonzeros_suffice: bool,
+        terms: Terms,
+        sweeps: Sweeps,
+        cautious: bool,
+        measure: bool,
+    ) -> list[StepResult]:
+        """Entry-form half-steps of many runs, each on its W in place."""
+        rows, layout = self._entry_rows(nonzeros_suffice)
+        return kernels.entry_steps(
+            rows,
+            runs,
+            loss=loss,
+            update=update,
+            layout=layout,
+            terms=terms,
+            sweeps=sweeps,
+            n_threads=self.n_threads,
             cautious=cautious,
             measure=measure,
         )
@@ -226,25 +262,28 @@ class Dense(DataMatrix):
     def cross(self, F: FloatArray) -> FloatArray:
         return self.values @ F
 
-    def gram_step(
-        self,
-        F: FloatArray,
-        gram: NDArray[np.float64],
-        W: FloatArray,
-        terms: Terms,
-        sweeps: Sweeps,
-        *,
-        exact: bool = False,
-    ) -> StepResult:
-        step = max(256, _BLOCK_BYTES // (W.itemsize * W.shape[1]))
-        parts = []
-        for start in range(0, self.shape[0], step):
-            rows = slice(start, start + step)
-            cross = np.ascontiguousarray(self.values[rows] @ F)
-            parts.append(
-                _cross_step(cross, gram, W[rows], terms, rows, sweeps, exact, self.n_threads)
+    def gram_steps(
+        self, runs: Sequence[GramRun], terms: Terms, *, exact: bool = False
+    ) -> list[StepResult]:
+        if exact:
+            return [
+                kernels.pivot_step_cross(self.cross(r.F), r.gram, r.W, terms, self.n_threads)
+                for r in runs
+            ]
+        parts: list[list[StepResult]] = [[] for _ in runs]
+        wide = runs[0].F if len(runs) == 1 else np.concatenate([r.F for r in runs], axis=1)
+        # Blocks of rows depend on the shape of X alone, and so do the bits of each run's sums.
+        for start in range(0, self.shape[0], _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            cross = np.ascontiguousarray(self.values[rows] @ wide)
+            here = [GramRun(r.F, r.gram, r.W[rows], r.sweeps) for r in runs]
+            fixed = None if terms.fixed is None else terms.fixed[rows]
+            results = kernels.gram_steps_cross(
+                cross, here, replace(terms, fixed=fixed), self.n_threads
             )
-        return _merge(parts)
+            for part, result in zip(parts, results, strict=True):
+                part.append(result)
+        return [_merge(part) for part in parts]
 
     def _transpose(self) -> Dense:
         return Dense(self.values.T, self.exponent, self.n_threads)
@@ -325,19 +364,15 @@ class Sparse(DataMatrix):
     def cross(self, F: FloatArray) -> FloatArray:
         return kernels.times(self.kernel, F, self.shape[0], self.n_threads)
 
-    def gram_step(
-        self,
-        F: FloatArray,
-        gram: NDArray[np.float64],
-        W: FloatArray,
-        terms: Terms,
-        sweeps: Sweeps,
-        *,
-        exact: bool = False,
-    ) -> StepResult:
+    def gram_steps(
+        self, runs: Sequence[GramRun], terms: Terms, *, exact: bool = False
+    ) -> list[StepResult]:
         if exact:
-            return kernels.pivot_step_cross(self.cross(F), gram, W, terms, self.n_threads)
-        return kernels.gram_step(self.kernel, F, gram, W, terms, sweeps, self.n_threads)
+            return [
+                kernels.pivot_step_cross(self.cross(r.F), r.gram, r.W, terms, self.n_threads)
+                for r in runs
+            ]
+        return kernels.gram_steps(self.kernel, runs, terms, self.n_threads)
 
     def _transpose(self) -> Sparse:
         indptr, indices, values, weights = self._transposed_arrays()
@@ -440,25 +475,6 @@ def _power_sum(values: FloatArray, power: float, weights: FloatArray | None = No
     if weights is not None:
         return float(np.einsum("i,i->", terms, weights, dtype=np.float64))
     return float(terms.sum(dtype=np.float64))
-
-
-def _cross_step(
-    cross: FloatArray,
-    gram: NDArray[np.float64],
-    W: FloatArray,
-    terms: Terms,
-    rows: slice,
-    sweeps: Sweeps,
-    exact: bool,
-    n_threads: int,
-) -> StepResult:
-    if exact:
-        return kernels.pivot_step_cross(cross, gram, W, terms, n_threads)
-    if terms.fixed is not None:
-        terms = Terms(
-            terms.l1, terms.l2, terms.l2_per_entry, terms.lower, terms.upper, terms.fixed[rows]
-        )
-    return kernels.gram_step_cross(cross, gram, W, terms, sweeps, n_threads)
 
 
 def _merge(parts: list[StepResult]) -> StepResult:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal, Protocol, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,10 @@ _native: Any = import_module("nonneg.core._native")
 
 __all__ = [
     "CsrKernel",
+    "EntryRun",
     "Float",
     "FloatArray",
+    "GramRun",
     "Layout",
     "NativeLoss",
     "StepResult",
@@ -33,9 +35,13 @@ __all__ = [
     "csr_kernel",
     "default_threads",
     "entry_step",
+    "entry_steps",
     "extrapolate",
+    "extrapolate_runs",
     "gram_step",
     "gram_step_cross",
+    "gram_steps",
+    "gram_steps_cross",
     "instruction_set",
     "pivot_step_cross",
     "times",
@@ -54,6 +60,14 @@ class CsrKernel(Protocol):
     def gram_step(self, *args: object) -> tuple[float, float, float, NDArray[np.float64]]: ...
 
     def entry_step(self, *args: object) -> tuple[float, float, float, NDArray[np.float64]]: ...
+
+    def gram_steps(
+        self, *args: object
+    ) -> list[tuple[float, float, float, NDArray[np.float64]]]: ...
+
+    def entry_steps(
+        self, *args: object
+    ) -> list[tuple[float, float, float, NDArray[np.float64]]]: ...
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,23 @@ class StepResult:
     loss: float
     residual: float
     gram: NDArray[np.float64]
+
+
+class GramRun(NamedTuple):
+    """What one run of a batch brings to a half-step in Gram form."""
+
+    F: FloatArray
+    gram: NDArray[np.float64]
+    W: FloatArray
+    sweeps: Sweeps
+
+
+class EntryRun(NamedTuple):
+    """What one run of a batch brings to a half-step in entry form."""
+
+    F: FloatArray
+    W: FloatArray
+    column_weights: FloatArray | None = None
 
 
 _KINDS = {"quadratic": 0, "beta": 1, "huber": 2, "row-norm": 3}
@@ -265,10 +296,7 @@ def entry_step(
     ones as the ``nonzero`` ones of a matrix whose other entries are observed zeros
     (Kullback–Leibler), or every column (``full``; dense data, or sparse rows spread out).
     """
-    Ft = np.ascontiguousarray(F.T) if layout == "full" else None
-    sums = (
-        np.asarray(F.sum(axis=0, dtype=np.float64), dtype=F.dtype) if layout == "nonzero" else None
-    )
+    Ft, sums = _entry_extras(F, layout)
     options = (
         column_weights,
         W,
@@ -293,3 +321,102 @@ def entry_step(
     if isinstance(X, np.ndarray):
         return StepResult(*_native.entry_step_dense(X, F, Ft, *options))
     return StepResult(*X.entry_step(F, Ft, sums, *options))
+
+
+def _entry_extras(
+    F: FloatArray, layout: Layout
+) -> tuple[FloatArray | None, NDArray[np.floating] | None]:
+    """Return what besides F the layout needs: its transpose, or its column sums."""
+    if layout == "full":
+        return np.ascontiguousarray(F.T), None
+    if layout == "nonzero":
+        return None, np.asarray(F.sum(axis=0, dtype=np.float64), dtype=F.dtype)
+    return None, None
+
+
+# --- Many runs on one matrix: each gets the bits it would get alone ------------------------------
+
+
+def gram_steps(
+    X: CsrKernel, runs: Sequence[GramRun], terms: Terms, n_threads: int
+) -> list[StepResult]:
+    """Gram-form half-steps of many runs on sparse rows."""
+    tasks = [
+        (r.gram.astype(r.F.dtype), r.W, r.sweeps.max_sweeps, r.sweeps.tolerance, r.F) for r in runs
+    ]
+    results = X.gram_steps(
+        tasks, terms.l1, terms.l2, terms.lower, terms.upper, terms.fixed, n_threads
+    )
+    return [StepResult(*result) for result in results]
+
+
+def gram_steps_cross(
+    cross: FloatArray, runs: Sequence[GramRun], terms: Terms, n_threads: int
+) -> list[StepResult]:
+    """Gram-form half-steps from the cross products X F of all runs, side by side."""
+    call = _native.gram_steps_cross_f32 if cross.dtype == np.float32 else _native.gram_steps_cross_f64
+    tasks = [(r.gram.astype(r.W.dtype), r.W, r.sweeps.max_sweeps, r.sweeps.tolerance) for r in runs]
+    results = call(
+        cross, tasks, terms.l1, terms.l2, terms.lower, terms.upper, terms.fixed, n_threads
+    )
+    return [StepResult(*result) for result in results]
+
+
+def extrapolate_runs(
+    moves: Sequence[tuple[FloatArray, FloatArray, float]],
+    lower: float,
+    upper: float,
+    n_threads: int,
+) -> list[tuple[FloatArray, NDArray[np.float64]]]:
+    """Return what `extrapolate` returns for each (now, before, reach)."""
+    if not moves:
+        return []
+    single = moves[0][0].dtype == np.float32
+    call = _native.extrapolate_runs_f32 if single else _native.extrapolate_runs_f64
+    tasks = [(now, before, reach, np.empty_like(now)) for now, before, reach in moves]
+    results = call(tasks, lower, upper, n_threads)
+    return [(task[3], result[3]) for task, result in zip(tasks, results, strict=True)]
+
+
+def entry_steps(
+    X: CsrKernel | FloatArray,
+    runs: Sequence[EntryRun],
+    *,
+    loss: NativeLoss,
+    update: Literal["descend", "multiply", "measure"],
+    layout: Layout,
+    terms: Terms,
+    sweeps: Sweeps,
+    n_threads: int,
+    cautious: bool = False,
+    measure: bool = True,
+) -> list[StepResult]:
+    """Entry-form half-steps of many runs; see `entry_step`."""
+    tasks = [(r.F, *_entry_extras(r.F, layout), r.column_weights, r.W) for r in runs]
+    options = (
+        tasks,
+        _KINDS[loss.kind],
+        loss.beta,
+        loss.delta,
+        loss.scale,
+        loss.floor,
+        _UPDATES[update],
+        cautious,
+        measure,
+        terms.l1,
+        terms.l2,
+        terms.l2_per_entry,
+        terms.lower,
+        terms.upper,
+        terms.fixed,
+        sweeps.max_sweeps,
+        sweeps.tolerance,
+        n_threads,
+    )
+    if isinstance(X, np.ndarray):
+        single = X.dtype == np.float32
+        call = _native.entry_steps_dense_f32 if single else _native.entry_steps_dense_f64
+        results = call(X, *options)
+    else:
+        results = X.entry_steps(*options)
+    return [StepResult(*result) for result in results]

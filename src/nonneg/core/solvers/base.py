@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,17 +47,18 @@ class Solver(Protocol):
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None; shown to the user verbatim."""
 
-    def half_step(
+    def half_steps(
         self,
         problem: Problem,
-        left: Factor,
-        right: Factor,
+        pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
         cautious: bool = False,
         measure: bool = True,
-    ) -> HalfStep:
-        """Improve `left` in place.
+    ) -> list[HalfStep]:
+        """Improve the left factor of each pair in place: one run a pair, all on the same data.
+
+        A pair gets the bits it would get alone (dense Gram form: where BLAS gives them).
 
         Parameters
         ----------
@@ -67,3 +69,19 @@ class Solver(Protocol):
         measure : bool
             Whether the loss is wanted.
         """
+        raise NotImplementedError
+
+    def half_step(
+        self,
+        problem: Problem,
+        left: Factor,
+        right: Factor,
+        *,
+        exact: bool = False,
+        cautious: bool = False,
+        measure: bool = True,
+    ) -> HalfStep:
+        """Improve `left` in place: the batch of one."""
+        return self.half_steps(
+            problem, [(left, right)], exact=exact, cautious=cautious, measure=measure
+        )[0]

@@ -8,19 +8,22 @@ mu   Multiplicative updates for any β-divergence (Févotte & Idier 2011). Slow 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import numpy as np
 
-from nonneg.core.kernels import FloatArray, Sweeps
+from nonneg.core.kernels import EntryRun, FloatArray, Sweeps
 from nonneg.core.losses import BetaLoss, L21Loss
 from nonneg.core.problem import Factor, Problem
-from nonneg.core.solvers.base import HalfStep
+from nonneg.core.solvers.base import HalfStep, Solver
 
 __all__ = ["Coordinate", "Multiplicative"]
 
+_MAX_PASSES = 50
 
-class Coordinate:
+
+class Coordinate(Solver):
     """Cyclic coordinate descent on the entries that count."""
 
     name = "ccd"
@@ -40,32 +43,42 @@ class Coordinate:
             return f'solver="ccd" has no step for β = {loss.beta:g} (only 1 and 2): use "mu"'
         return None
 
-    def half_step(
+    def half_steps(
         self,
         problem: Problem,
-        left: Factor,
-        right: Factor,
+        pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
         cautious: bool = False,
         measure: bool = True,
-    ) -> HalfStep:
-        """Improve `left` by a few sweeps, or to its optimum."""
+    ) -> list[HalfStep]:
+        """Improve the left factors by a few sweeps, or to their optima."""
         robust = not isinstance(problem.loss, BetaLoss)
-        # A robust loss gets new weights with each pass, so one exact pass is not its optimum.
-        passes = 50 if exact and robust else 1
         sweeps = self._fixed_sweeps or Sweeps(3 if robust else 2, 0.1)
         if exact:
             sweeps = Sweeps(10, 1e-2) if robust else Sweeps(200, 1e-6)
+        if not (exact and robust):
+            return _entry_steps(problem, pairs, "descend", sweeps, cautious, measure)
+        # A robust loss gets new weights with each pass, so one exact pass is not its optimum.
+        return [self._repeated(problem, pair, sweeps, cautious, measure) for pair in pairs]
+
+    @staticmethod
+    def _repeated(
+        problem: Problem,
+        pair: tuple[Factor, Factor],
+        sweeps: Sweeps,
+        cautious: bool,
+        measure: bool,
+    ) -> HalfStep:
         step = HalfStep(None, 0.0)
-        for _ in range(passes):
-            step = _entry_step(problem, left, right, "descend", sweeps, cautious, measure)
+        for _ in range(_MAX_PASSES):
+            step = _entry_steps(problem, [pair], "descend", sweeps, cautious, measure)[0]
             if step.residual <= 1e-14 * problem.size:
                 break
         return step
 
 
-class Multiplicative:
+class Multiplicative(Solver):
     """Multiplicative updates for any β."""
 
     name = "mu"
@@ -81,57 +94,56 @@ class Multiplicative:
             return f'solver="mu" minimises β-divergences only: use "ccd" for {problem.loss.name}'
         return None
 
-    def half_step(
+    def half_steps(
         self,
         problem: Problem,
-        left: Factor,
-        right: Factor,
+        pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
         cautious: bool = False,
         measure: bool = True,
-    ) -> HalfStep:
-        """Improve `left` by one update, or by many."""
+    ) -> list[HalfStep]:
+        """Improve the left factors by one update, or by many."""
         del cautious  # every update is a majorise-minimise step
-        return _entry_step(
-            problem,
-            left,
-            right,
-            "multiply",
-            Sweeps(300, 1e-5) if exact else Sweeps(1),
-            False,
-            measure,
-        )
+        sweeps = Sweeps(300, 1e-5) if exact else Sweeps(1)
+        return _entry_steps(problem, pairs, "multiply", sweeps, False, measure)
 
 
-def _entry_step(
+def _entry_steps(
     problem: Problem,
-    left: Factor,
-    right: Factor,
+    pairs: Sequence[tuple[Factor, Factor]],
     update: Literal["descend", "multiply"],
     sweeps: Sweeps,
     cautious: bool,
     measure: bool,
-) -> HalfStep:
+) -> list[HalfStep]:
     loss, data = problem.loss, problem.data
-    column_weights = None
-    kernel_loss = loss.kernel(data)
-    if isinstance(loss, L21Loss) and not loss.samples_are_rows:
-        norms = data.T.residual_norms(right.values, left.values)
-        weights = 1 / np.maximum(norms, loss.norm_width(data))
-        column_weights = cast(FloatArray, weights.astype(data.dtype))
-    result = data.entry_step(
-        right.values,
-        left.values,
-        kernel_loss,
+    by_columns = isinstance(loss, L21Loss) and not loss.samples_are_rows
+    runs = [
+        EntryRun(
+            right.values, left.values, _column_weights(problem, left, right) if by_columns else None
+        )
+        for left, right in pairs
+    ]
+    results = data.entry_steps(
+        runs,
+        loss.kernel(data),
         update,
         nonzeros_suffice=loss.nonzeros_suffice,
         terms=problem.left.terms(),
         sweeps=sweeps,
-        column_weights=column_weights,
         cautious=cautious,
         measure=measure,
     )
-    left.gram = None
-    known = measure and column_weights is None
-    return HalfStep(result.loss if known else None, result.residual)
+    for left, _ in pairs:
+        left.gram = None
+    known = measure and not by_columns
+    return [HalfStep(r.loss if known else None, r.residual) for r in results]
+
+
+def _column_weights(problem: Problem, left: Factor, right: Factor) -> FloatArray:
+    """Return what turns `l21` with samples in columns into a weighted quadratic."""
+    loss, data = cast(L21Loss, problem.loss), problem.data
+    norms = data.T.residual_norms(right.values, left.values)
+    weights = 1 / np.maximum(norms, loss.norm_width(data))
+    return cast(FloatArray, weights.astype(data.dtype))

@@ -9,12 +9,14 @@ anls-bpp  Each row's nonnegative least squares problem exactly, by block princip
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from nonneg.core.kernels import StepResult, Sweeps
+from nonneg.core.kernels import GramRun, StepResult, Sweeps
 from nonneg.core.losses import BetaLoss
 from nonneg.core.problem import Factor, Problem
-from nonneg.core.solvers.base import HalfStep
+from nonneg.core.solvers.base import HalfStep, Solver
 
 __all__ = ["Hals", "Pivoting"]
 
@@ -24,7 +26,7 @@ _MIN_SWEEPS, _MAX_SWEEPS = 2, 8
 _INNER_TOLERANCE = 0.1
 
 
-class Hals:
+class Hals(Solver):
     """Hierarchical alternating least squares with repeated sweeps."""
 
     name = "hals"
@@ -41,35 +43,39 @@ class Hals:
         """Return why it cannot solve `problem`, or None."""
         return _needs_gram_form(self.name, problem)
 
-    def half_step(
+    def half_steps(
         self,
         problem: Problem,
-        left: Factor,
-        right: Factor,
+        pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
         cautious: bool = False,
         measure: bool = True,
-    ) -> HalfStep:
-        """Improve `left` by a few sweeps, or to its optimum."""
+    ) -> list[HalfStep]:
+        """Improve the left factors by a few sweeps, or to their optima."""
         del cautious, measure  # every step is a descent step, and the loss comes for free
         if exact and not problem.left.bounded:
-            return Pivoting().half_step(problem, left, right)
-        sweeps = _EXACT if exact else self._sweeps(problem, left)
-        result = problem.data.gram_step(
-            right.values, right.gram, left.values, problem.left.terms(), sweeps
-        )
-        return _finish(problem, left, right, result)
+            return Pivoting().half_steps(problem, pairs)
+        runs = [
+            GramRun(
+                right.values,
+                right.gram,
+                left.values,
+                _EXACT if exact else self._sweeps(problem, left),
+            )
+            for left, right in pairs
+        ]
+        return _finish(problem, pairs, problem.data.gram_steps(runs, problem.left.terms()))
 
     def _sweeps(self, problem: Problem, left: Factor) -> Sweeps:
         if self._fixed_sweeps is not None:
             return self._fixed_sweeps
         rows, k = left.values.shape
         ratio = problem.data.n_stored / max(rows * k, 1)
-        return Sweeps(int(np.clip(1 + 0.5 * ratio, _MIN_SWEEPS, _MAX_SWEEPS)), _INNER_TOLERANCE)
+        return Sweeps(max(_MIN_SWEEPS, min(_MAX_SWEEPS, int(1 + 0.5 * ratio))), _INNER_TOLERANCE)
 
 
-class Pivoting:
+class Pivoting(Solver):
     """Alternating nonnegative least squares by block principal pivoting."""
 
     name = "anls-bpp"
@@ -85,22 +91,22 @@ class Pivoting:
             return 'solver="anls-bpp" takes no upper bounds and no fixed entries: use "hals"'
         return _needs_gram_form(self.name, problem)
 
-    def half_step(
+    def half_steps(
         self,
         problem: Problem,
-        left: Factor,
-        right: Factor,
+        pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
         cautious: bool = False,
         measure: bool = True,
-    ) -> HalfStep:
-        """Move `left` to the optimum."""
+    ) -> list[HalfStep]:
+        """Move the left factors to their optima."""
         del exact, cautious, measure
-        result = problem.data.gram_step(
-            right.values, right.gram, left.values, problem.left.terms(), Sweeps(), exact=True
-        )
-        return _finish(problem, left, right, result)
+        runs = [
+            GramRun(right.values, right.gram, left.values, Sweeps()) for left, right in pairs
+        ]
+        results = problem.data.gram_steps(runs, problem.left.terms(), exact=True)
+        return _finish(problem, pairs, results)
 
 
 def _needs_gram_form(name: str, problem: Problem) -> str | None:
@@ -117,8 +123,13 @@ def _needs_gram_form(name: str, problem: Problem) -> str | None:
     return None
 
 
-def _finish(problem: Problem, left: Factor, right: Factor, result: StepResult) -> HalfStep:
-    left.gram = result.gram
-    inner = float(np.sum(right.gram * result.gram))
-    loss = 0.5 * problem.data.square_sum - result.cross + 0.5 * inner
-    return HalfStep(max(loss, 0.0), result.residual)
+def _finish(
+    problem: Problem, pairs: Sequence[tuple[Factor, Factor]], results: Sequence[StepResult]
+) -> list[HalfStep]:
+    half = 0.5 * problem.data.square_sum
+    steps = []
+    for (left, right), result in zip(pairs, results, strict=True):
+        left.gram = result.gram
+        loss = half - result.cross + 0.5 * float(np.vdot(right.gram, result.gram))
+        steps.append(HalfStep(max(loss, 0.0), result.residual))
+    return steps
