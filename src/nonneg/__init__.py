@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
     from nonneg.core.losses import HuberLoss
+    from nonneg.core.runs import factorize_runs
     from nonneg.errors import NonnegError
     from nonneg.estimators import NMF
     from nonneg.metrics import (
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022
     "NMF",
     "factorize",
+    "factorize_runs",
     "Factorization",
     "Status",
     "Step",
@@ -46,6 +48,7 @@ __all__ = [  # noqa: RUF022
 _WHERE = {
     "NMF": "nonneg.estimators",
     "factorize": "nonneg.core.factorize",
+    "factorize_runs": "nonneg.core.runs",
     "Factorization": "nonneg.core.factorize",
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",

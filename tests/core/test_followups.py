@@ -112,7 +112,7 @@ def test_who_stops_a_fit_does_not_wait_for_the_last_polish(X, monkeypatch):
     def polish(*_):
         raise AssertionError("polished after the fit was stopped")
 
-    monkeypatch.setattr("nonneg.core.factorize._polished", polish)
+    monkeypatch.setattr("nonneg.core.factorize._polish", polish)
     for options in ({"callback": lambda _: True}, {"max_seconds": 0.0}):
         assert factorize(X, 3, loss="l1", **options).status in (Status.STOPPED, Status.TIME_LIMIT)
 
@@ -121,7 +121,7 @@ def test_ctrl_c_in_the_last_polish_keeps_the_fit(X, monkeypatch):
     def polish(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nonneg.core.factorize._polished", polish)
+    monkeypatch.setattr("nonneg.core.factorize._polish", polish)
     fit = factorize(X, 3, random_state=0)
     assert fit.status is Status.INTERRUPTED
     assert fit.relative_error < 0.2

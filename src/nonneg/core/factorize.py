@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nonneg.core.alternate import Callback, Outcome, Rule, Status, Step, alternate
+from nonneg.core.alternate import Callback, Rule, Run, Status, Step, alternate_runs
 from nonneg.core.data import DataMatrix
 from nonneg.core.init import INITS, Init, starting_factors
 from nonneg.core.intake import MatrixLike, as_data, check_fit_memory, is_count
@@ -23,6 +25,9 @@ from nonneg.core.solvers import Solver, choose_solver
 from nonneg.errors import InputError
 
 __all__ = ["Factorization", "as_generator", "factorize", "solve_left"]
+
+# A batch of runs: entries of X times components, bytes of a factor pair each, and runs at most.
+_BATCH_WORK, _BATCH_BYTES, _BATCH_RUNS = 1 << 25, 1 << 26, 64
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
 
@@ -154,7 +159,9 @@ def factorize(
     W, H : array, optional
         The start for init="given".
     n_init : int ≥ 1, default 1
-        Runs from different starts; the one with the lowest objective is kept.
+        Runs from different starts, the first from `init`, the others random; the one with the
+        lowest objective is kept. They share each pass over X where it is small, as those of
+        `factorize_runs` do, unless a callback or max_seconds asks for one after the other.
     max_iter : int, default 500
     max_seconds : float, optional
         Wall-time limit of the whole call.
@@ -215,14 +222,28 @@ def factorize(
     check_fit_memory(data, k, gram_form=problem.in_gram_form)
     chosen = choose_solver(solver, problem)
     start = _init_name(init, W, H, k, problem)
-    _warn_of_rank(k, data)
+    warn_of_rank(k, data)
     if callback is not None and not callable(callback):
         raise InputError(f"callback={callback!r} cannot be called · give a function of one Step")
-    rule = _rule(max_iter, tol, max_seconds, accelerate)
-    outcome, start = _best_run(
-        problem, chosen, start, k, W, H, _count("n_init", n_init), rule, rng, callback, started
+    rule = make_rule(max_iter, tol, max_seconds, accelerate)
+    runs = _starts(problem, start, k, W, H, whole_number("n_init", n_init), rng)
+    # One after another where somebody watches or the time is limited: then the steps come in
+    # order, and what the time allows is finished.
+    alone = callback is not None or rule.max_seconds is not None
+    begun = alternate_runs(
+        problem,
+        runs,
+        chosen,
+        rule,
+        width=1 if alone else batch_width(problem, k),
+        callback=None if callback is None else lambda _, step: callback(step),
+        started=started,
     )
-    return _finished(problem, chosen, start, outcome, seed)
+    best = min(range(len(begun)), key=lambda r: begun[r].objective)
+    if begun[-1].status in (Status.INTERRUPTED, Status.STOPPED, Status.TIME_LIMIT):
+        begun[best].status = begun[-1].status
+    # Further runs differ only where the start is random.
+    return finish(problem, chosen, [begun[best]], [start if best == 0 else "random"], [seed])[0]
 
 
 def solve_left(
@@ -384,7 +405,8 @@ def _number(name: str, value: object) -> float:
     return float(value)
 
 
-def _count(name: str, value: object) -> int:
+def whole_number(name: str, value: object) -> int:
+    """Return a count from 1."""
     if not is_count(value, 1):
         raise InputError(f"{name}={value!r} · it must be a whole number from 1 · change it")
     return int(cast(int, value))
@@ -406,18 +428,18 @@ def _rank(
         if start.ndim != 2:
             raise InputError(f"the start has shape {start.shape} · W and H are matrices · give 2-D")
         n_components = int(start.shape[0])
-    k = _count("n_components", n_components)
-    return k
+    return whole_number("n_components", n_components)
 
 
-def _warn_of_rank(k: int, data: DataMatrix) -> None:
+def warn_of_rank(k: int, data: DataMatrix) -> None:
+    """Warn where a rank is higher than X can need."""
     side = min(data.shape)
     if k > side:
         warnings.warn(
             f"n_components={k} is more than the smaller side of X ({side}): rank {side} already "
             "reproduces X exactly",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -453,51 +475,59 @@ def _init_name(
     return init
 
 
-def _rule(max_iter: int, tol: float, max_seconds: float | None, accelerate: bool) -> Rule:
+def make_rule(max_iter: int, tol: float, max_seconds: float | None, accelerate: bool) -> Rule:
+    """Check when to stop."""
     seconds = None if max_seconds is None else _number("max_seconds", max_seconds)
-    return Rule(_count("max_iter", max_iter), _number("tol", tol), seconds, bool(accelerate))
+    return Rule(whole_number("max_iter", max_iter), _number("tol", tol), seconds, bool(accelerate))
 
 
-def _best_run(
+def _starts(
     problem: Problem,
-    solver: Solver,
     init: str,
     k: int,
     W: NDArray[np.floating] | None,
     H: NDArray[np.floating] | None,
     n_init: int,
-    rule: Rule,
     rng: np.random.Generator,
-    callback: Callback | None,
-    started: float,
-) -> tuple[Outcome, str]:
-    best: tuple[Outcome, str] | None = None
-    for run in range(n_init):
-        # Further runs differ only where the start is random.
-        kind = init if run == 0 else "random"
-        if kind == "given":
-            left, right = _given_factors(problem.data, W, H, k, rng)
-        else:
-            left, right = starting_factors(problem.data, k, cast(Init, kind), rng)
-        problem.left.project(left)
-        problem.right.project(right)
-        outcome = alternate(
-            problem,
-            Factor(left),
-            Factor(right),
-            solver,
-            rule,
-            rng=rng,
-            callback=callback,
-            started=started,
-        )
-        if best is None or outcome.objective < best[0].objective:
-            best = outcome, kind
-        if outcome.status in (Status.INTERRUPTED, Status.STOPPED, Status.TIME_LIMIT):
-            best = replace(best[0], status=outcome.status), best[1]
-            break
-    assert best is not None
-    return best
+) -> Iterator[Run]:
+    # Each run has its own random numbers, so that none depends on how the others went; the first
+    # has those it would have alone.
+    seeds = copy.deepcopy(rng)
+    if init == "given":
+        left, right = _given_factors(problem.data, W, H, k, rng)
+        yield _run(problem, left, right, rng)
+    else:
+        yield start_run(problem, k, cast(Init, init), rng)
+    for _ in range(n_init - 1):
+        yield start_run(problem, k, "random", np.random.default_rng(draw_seed(seeds)))
+
+
+def start_run(problem: Problem, k: int, init: Init, rng: np.random.Generator) -> Run:
+    """Return a run of rank k at its start."""
+    return _run(problem, *starting_factors(problem.data, k, init, rng), rng)
+
+
+def draw_seed(rng: np.random.Generator) -> int:
+    """Return a seed for one of many runs."""
+    return int(rng.integers(2**32))
+
+
+def _run(problem: Problem, left: FloatArray, right: FloatArray, rng: np.random.Generator) -> Run:
+    problem.left.project(left)
+    problem.right.project(right)
+    return Run(Factor(left), Factor(right), rng)
+
+
+def batch_width(problem: Problem, k: int) -> int:
+    """Return how many runs of rank k go side by side.
+
+    Enough that a half-step of all keeps the threads busy and BLAS has wide products; few enough
+    that a batch's factors stay small (docs/adr/0010).
+    """
+    data = problem.data
+    work = data.n_stored * k
+    factors = (data.shape[0] + data.shape[1]) * k * data.dtype.itemsize
+    return int(max(1, min(_BATCH_WORK // max(work, 1), _BATCH_BYTES // factors, _BATCH_RUNS)))
 
 
 def _given_factors(
@@ -539,39 +569,71 @@ def _flat_start(data: DataMatrix, right: Factor) -> FloatArray:
     return np.ascontiguousarray(start * right.values.any(axis=0), dtype=data.dtype)
 
 
+def finish(
+    problem: Problem,
+    solver: Solver,
+    runs: Sequence[Run],
+    inits: Sequence[str],
+    seeds: Sequence[int | None],
+) -> list[Factorization]:
+    """Return the results of runs that have ended, in the unit of X.
+
+    W is moved to its optimum for the final H, so that `transform` of the same rows agrees. Who
+    stopped a fit, or let it run out of time, does not want to wait for that.
+    """
+    settled = [run for run in runs if run.status in (Status.CONVERGED, Status.MAX_ITER)]
+    losses = {id(run): problem.loss_value(run.left, run.right) for run in runs}
+    try:
+        _polish(problem, settled, losses)
+    except KeyboardInterrupt:
+        for run in settled:
+            run.status = Status.INTERRUPTED
+    return [
+        _finished(problem, solver, init, run, losses[id(run)], seed)
+        for run, init, seed in zip(runs, inits, seeds, strict=True)
+    ]
+
+
+def _polish(problem: Problem, runs: Sequence[Run], losses: dict[int, float]) -> None:
+    """Move the left factors to their optima, where that does not raise the objective."""
+    solver = choose_solver("auto", problem)
+    for start in range(0, len(runs), _BATCH_RUNS):
+        pairs = []
+        for run in runs[start : start + _BATCH_RUNS]:
+            # A multiplicative update cannot leave zero, so it starts anew, as `solve_left` does.
+            flat = solver.multiplicative
+            left = Factor(_flat_start(problem.data, run.right)) if flat else run.left.copy()
+            problem.left.project(left.values)
+            pairs.append((left, run.right))
+        solver.half_steps(problem, pairs, exact=True)
+        for run, (left, right) in zip(runs[start:], pairs, strict=False):
+            before = losses[id(run)] + problem.penalty_value(run.left, right)
+            loss = problem.loss_value(left, right)
+            after = loss + problem.penalty_value(left, right)
+            if after <= before * (1 + 1e-6) + 1e-12 * problem.size:
+                run.left, losses[id(run)] = left, loss
+
+
 def _finished(
-    problem: Problem, solver: Solver, init: str, outcome: Outcome, seed: int | None
+    problem: Problem, solver: Solver, init: str, run: Run, loss: float, seed: int | None
 ) -> Factorization:
-    left, right = outcome.left, outcome.right
-    status = outcome.status
-    loss = problem.loss_value(left, right)
+    left, right = run.left, run.right
+    assert run.status is not None
     objective = loss + problem.penalty_value(left, right)
-    if status in (Status.CONVERGED, Status.MAX_ITER):
-        # W is moved to its optimum for the final H, so that `transform` of the same rows agrees.
-        # Who stopped the fit, or let it run out of time, does not want to wait for that.
-        try:
-            polished = _polished(problem, left, right)
-            better = problem.loss_value(polished, right)
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
-        else:
-            after = better + problem.penalty_value(polished, right)
-            if after <= objective * (1 + 1e-6) + 1e-12 * problem.size:
-                left, loss, objective = polished, better, after
     e, degree = problem.data.exponent, problem.loss.degree
     relative = max(loss, 0.0) / problem.size
     is_divergence = isinstance(problem.loss, BetaLoss)
     error = _unscaled(problem.loss.error(loss), e * degree / (2 if is_divergence else 1))
-    history = tuple(
-        replace(s, objective=_unscaled(s.objective, e * degree)) for s in outcome.history
-    )
+    history = run.history
+    if e:
+        history = [replace(s, objective=_unscaled(s.objective, e * degree)) for s in history]
     half = e // 2
     return Factorization(
         W=np.ldexp(left.values, e - half) if e else left.values,
         H=np.ascontiguousarray(np.ldexp(right.values, half).T if e else right.values.T),
-        status=status,
-        n_iter=outcome.n_iter,
-        history=history,
+        status=run.status,
+        n_iter=run.n_iter,
+        history=tuple(history),
         objective=_unscaled(objective, e * degree),
         error=error,
         relative_error=math.sqrt(relative) if is_divergence else relative,
@@ -582,15 +644,6 @@ def _finished(
         seed=seed,
         delta=problem.loss.delta if isinstance(problem.loss, HuberLoss) else None,
     )
-
-
-def _polished(problem: Problem, left: Factor, right: Factor) -> Factor:
-    solver = choose_solver("auto", problem)
-    # A multiplicative update cannot leave zero, so it starts anew, as `solve_left` does.
-    polished = Factor(_flat_start(problem.data, right)) if solver.multiplicative else left.copy()
-    problem.left.project(polished.values)
-    solver.half_step(problem, polished, right, exact=True)
-    return polished
 
 
 def _unscaled(value: float, exponent: float) -> float:
