@@ -26,7 +26,7 @@ from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import HalfStep, Solver
 from nonneg.errors import InputError
 
-__all__ = ["Callback", "Run", "Rule", "Status", "Step", "alternate", "alternate_runs"]
+__all__ = ["Callback", "Rule", "Run", "Status", "Step", "alternate", "alternate_runs"]
 
 # Extrapolation: where it starts, how it grows after success and shrinks after failure.
 _MOMENTUM, _GROWTH, _CAP_GROWTH, _SHRINK = 0.5, 1.05, 1.01, 1.5
@@ -273,7 +273,12 @@ class _Loop:
                 run.status = Status.MAX_ITER
 
     def _half_steps(
-        self, problem: Problem, live: list[Run], lefts: list[Factor], rights: list[Factor], *,
+        self,
+        problem: Problem,
+        live: list[Run],
+        lefts: list[Factor],
+        rights: list[Factor],
+        *,
         measure: bool,
     ) -> list[HalfStep]:
         steps: list[HalfStep | None] = [None] * len(live)

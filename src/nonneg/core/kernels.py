@@ -354,7 +354,9 @@ def gram_steps_cross(
     cross: FloatArray, runs: Sequence[GramRun], terms: Terms, n_threads: int
 ) -> list[StepResult]:
     """Gram-form half-steps from the cross products X F of all runs, side by side."""
-    call = _native.gram_steps_cross_f32 if cross.dtype == np.float32 else _native.gram_steps_cross_f64
+    call = (
+        _native.gram_steps_cross_f32 if cross.dtype == np.float32 else _native.gram_steps_cross_f64
+    )
     tasks = [(r.gram.astype(r.W.dtype), r.W, r.sweeps.max_sweeps, r.sweeps.tolerance) for r in runs]
     results = call(
         cross, tasks, terms.l1, terms.l2, terms.lower, terms.upper, terms.fixed, n_threads

@@ -15,7 +15,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nonneg.core.alternate import Run, Status, Step, alternate_runs
+from nonneg.core.alternate import Run, Step, alternate_runs
 from nonneg.core.factorize import (
     Factorization,
     RandomState,
@@ -182,7 +182,7 @@ def _ranks(n_components: int | Sequence[int]) -> list[int]:
     ranks = [n_components] if is_count(n_components, 0) else n_components
     if isinstance(ranks, (str, bytes)) or not isinstance(ranks, (Sequence, range, np.ndarray)):
         raise InputError(
-            f"n_components={n_components!r} · it must be a whole number from 1, or several in a list"
+            f"n_components={n_components!r} · a whole number from 1, or several in a list"
         )
     if len(ranks) == 0:
         raise InputError("n_components holds no rank · there is nothing to do · give at least one")

@@ -102,9 +102,7 @@ class Pivoting(Solver):
     ) -> list[HalfStep]:
         """Move the left factors to their optima."""
         del exact, cautious, measure
-        runs = [
-            GramRun(right.values, right.gram, left.values, Sweeps()) for left, right in pairs
-        ]
+        runs = [GramRun(right.values, right.gram, left.values, Sweeps()) for left, right in pairs]
         results = problem.data.gram_steps(runs, problem.left.terms(), exact=True)
         return _finish(problem, pairs, results)
 
