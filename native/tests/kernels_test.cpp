@@ -15,6 +15,7 @@
 #include "nonneg/entries.hpp"
 #include "nonneg/gram.hpp"
 #include "nonneg/pivot.hpp"
+#include "nonneg/runs.hpp"
 
 using namespace nonneg;
 
@@ -387,6 +388,71 @@ void pool_serves_several_callers() {
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+// Runs of several ranks on one matrix: each has the numbers it would have alone.
+template <class T, class I>
+void a_run_in_a_batch_is_the_run_alone() {
+  const std::vector<int> ranks{1, 9, 4};
+  const Loss kl{LossKind::kBeta, 1, 0, 1, 1e-9};
+  const auto terms = unbounded(T());
+  const SweepRule rule{3, 1e-2};
+  std::vector<Sample<T, I>> alone, batch;
+  for (int k : ranks) {
+    alone.emplace_back(4000, 200, k);
+    batch.emplace_back(4000, 200, k);
+  }
+  const auto X = alone[0].view();
+  const auto chunks = alone[0].chunks();
+  std::int64_t stride = 0;
+  for (int k : ranks) stride += k;
+  std::vector<T> wide(static_cast<std::size_t>(4000 * stride));
+  for (std::size_t i = 0; i < wide.size(); ++i) wide[i] = static_cast<T>((i * 7919) % 101) / 7;
+  std::vector<T> moved[2][3];
+  for (std::size_t n : {std::size_t(1), std::size_t(2), std::size_t(5)}) {
+    std::vector<GramRun<T>> sparse, dense;
+    std::vector<EntryTask<T>> entries, full;
+    std::vector<MoveRun<T>> moves;
+    std::int64_t at = 0;
+    for (std::size_t r = 0; r < ranks.size(); ++r) {
+      auto& s = batch[r];
+      const int k = ranks[r];
+      for (auto& out : moved) out[r].assign(s.W.size(), T(0));
+      sparse.push_back({s.F.data(), nullptr, 0, s.G.data(), s.W.data(), k, rule});
+      dense.push_back({nullptr, wide.data() + at, stride, s.G.data(), s.W.data(), k, rule});
+      entries.push_back(s.task(s.W.data(), kl, Update::kDescend, false, true));
+      full.push_back(s.task(s.W.data(), kl, Update::kMultiply, true));
+      moves.push_back({s.W.data(), wide.data(), moved[0][r].data(), s.rows, k, 0.5});
+      at += k;
+    }
+    const auto a = gram_steps_csr(X, chunks, sparse, terms, n);
+    const auto b = gram_steps_cross(std::int64_t(4000), dense, terms, n);
+    const auto c = entry_steps_csr(X, chunks, entries, false, n);
+    const auto d = entry_steps_csr(X, chunks, full, true, n);
+    const auto e = extrapolate_runs(moves, 0.0, kInf, n);
+    at = 0;
+    for (std::size_t r = 0; r < ranks.size(); ++r) {
+      auto& s = alone[r];
+      const int k = ranks[r];
+      std::vector<T> cross;
+      for (std::int64_t i = 0; i < 4000; ++i) {
+        for (int t = 0; t < k; ++t) cross.push_back(wide[i * stride + at + t]);
+      }
+      at += k;
+      T* W = s.W.data();
+      CHECK(same(a[r], gram_step_csr(X, chunks, s.F.data(), s.G.data(), W, k, terms, rule, n)));
+      CHECK(same(b[r], gram_step_cross(cross.data(), s.rows, s.G.data(), W, k, terms, rule, n)));
+      CHECK(same(c[r], entry_step_csr(X, chunks, s.task(W, kl, Update::kDescend, false, true),
+                                      false, n)));
+      CHECK(same(d[r], entry_step_csr(X, chunks, s.task(W, kl, Update::kMultiply, true), true, n)));
+      CHECK(same(e[r], extrapolate(W, wide.data(), s.rows, k, 0.5, 0.0, kInf, moved[1][r].data(),
+                                   n)));
+      CHECK(s.W == batch[r].W);
+      CHECK(moved[0][r] == moved[1][r]);
+    }
+    const DenseView<T> rows{4000, 200, 200, nullptr};
+    CHECK(entry_steps_dense(rows, std::vector<EntryTask<T>>(), n).empty());
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -409,6 +475,8 @@ int main() {
   }
   same_bits_for_any_threads<float, std::int32_t>(9);
   same_bits_for_any_threads<double, std::int64_t>(8);
+  a_run_in_a_batch_is_the_run_alone<float, std::int32_t>();
+  a_run_in_a_batch_is_the_run_alone<double, std::int64_t>();
   pivot_is_optimal();
   std::puts("kernels: all identities hold");
 }

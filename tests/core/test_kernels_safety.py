@@ -336,3 +336,55 @@ def test_counts_below_one_are_refused(sweeps: int, n_threads: int) -> None:
         kernels.gram_step(big.csr, big.F, big.gram, big.W, Terms(), Sweeps(sweeps), n_threads)
     with pytest.raises(ValueError):
         kernels.gram_step_cross(big.W.copy(), big.gram, big.W, Terms(), Sweeps(sweeps), n_threads)
+
+
+def batch_calls(big: Big, **parts: np.ndarray) -> list:
+    """Return a call of each batched kernel, with parts of its second run replaced."""
+    arrays = {"F": big.F, "gram": big.gram, "W": big.W, **parts}
+    gram = [
+        kernels.GramRun(big.F, big.gram, big.W.copy(), Sweeps()),
+        kernels.GramRun(arrays["F"], arrays["gram"], arrays["W"], Sweeps()),
+    ]
+    entry = [
+        kernels.EntryRun(big.F, big.W.copy()),
+        kernels.EntryRun(arrays["F"], arrays["W"]),
+    ]
+    options = {"terms": Terms(), "sweeps": Sweeps(), "n_threads": 2}
+    wide = np.zeros((ROWS, 2 * K))
+    return [
+        lambda: kernels.gram_steps(big.csr, gram, Terms(), 2),
+        lambda: kernels.gram_steps_cross(wide, gram, Terms(), 2),
+        lambda: kernels.entry_steps(
+            big.csr, entry, loss=KL, update="descend", layout="nonzero", **options
+        ),
+        lambda: kernels.entry_steps(
+            np.ones((ROWS, COLS)), entry, loss=KL, update="descend", layout="full", **options
+        ),
+        lambda: kernels.extrapolate_runs([(big.W, arrays["W"], 0.5)], 0.0, np.inf, 2),
+    ]
+
+
+def test_batched_kernels_refuse_what_does_not_fit() -> None:
+    big = Big()
+    for call in batch_calls(big, W=big.W.copy()):
+        call()
+    single = Big(np.float32)
+    for W in (single.W, np.asfortranarray(big.W), big.W[:-1].copy(), big.W[:, :-1].copy()):
+        for call in batch_calls(big, W=W):
+            with pytest.raises((TypeError, ValueError)):
+                call()
+    for call in batch_calls(big, F=big.F[:-1].copy())[2:4] + batch_calls(big, F=single.F)[2:4]:
+        with pytest.raises((TypeError, ValueError)):
+            call()
+    for call in batch_calls(big, gram=big.gram[:-1].copy())[:2]:
+        with pytest.raises(ValueError):
+            call()
+
+
+def test_batched_kernels_refuse_tuples_of_another_make() -> None:
+    big = Big()
+    for runs in ([3], [(big.F,)], [()], [None], [(big.gram, big.W, "many", 0.0)]):
+        with pytest.raises((TypeError, RuntimeError)):
+            kernels._native.gram_steps_cross_f64(
+                np.zeros((ROWS, K)), runs, 0.0, 0.0, 0.0, 1.0, None, 1
+            )
