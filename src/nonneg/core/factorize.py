@@ -584,7 +584,8 @@ def finish(
     settled = [run for run in runs if run.status in (Status.CONVERGED, Status.MAX_ITER)]
     losses = {id(run): problem.loss_value(run.left, run.right) for run in runs}
     try:
-        _polish(problem, settled, losses)
+        if settled:
+            _polish(problem, settled, losses)
     except KeyboardInterrupt:
         for run in settled:
             run.status = Status.INTERRUPTED

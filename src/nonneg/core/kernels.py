@@ -328,7 +328,7 @@ def _entry_extras(
 ) -> tuple[FloatArray | None, NDArray[np.floating] | None]:
     """Return what besides F the layout needs: its transpose, or its column sums."""
     if layout == "full":
-        return np.ascontiguousarray(F.T), None
+        return cast(FloatArray, np.ascontiguousarray(F.T)), None
     if layout == "nonzero":
         return None, np.asarray(F.sum(axis=0, dtype=np.float64), dtype=F.dtype)
     return None, None
