@@ -440,11 +440,11 @@ void a_run_in_a_batch_is_the_run_alone() {
       T* W = s.W.data();
       CHECK(same(a[r], gram_step_csr(X, chunks, s.F.data(), s.G.data(), W, k, terms, rule, n)));
       CHECK(same(b[r], gram_step_cross(cross.data(), s.rows, s.G.data(), W, k, terms, rule, n)));
-      CHECK(same(c[r], entry_step_csr(X, chunks, s.task(W, kl, Update::kDescend, false, true),
-                                      false, n)));
+      CHECK(same(
+          c[r], entry_step_csr(X, chunks, s.task(W, kl, Update::kDescend, false, true), false, n)));
       CHECK(same(d[r], entry_step_csr(X, chunks, s.task(W, kl, Update::kMultiply, true), true, n)));
-      CHECK(same(e[r], extrapolate(W, wide.data(), s.rows, k, 0.5, 0.0, kInf, moved[1][r].data(),
-                                   n)));
+      CHECK(same(e[r],
+                 extrapolate(W, wide.data(), s.rows, k, 0.5, 0.0, kInf, moved[1][r].data(), n)));
       CHECK(s.W == batch[r].W);
       CHECK(moved[0][r] == moved[1][r]);
     }

@@ -194,11 +194,10 @@ std::vector<StepStats> entry_runs(const std::vector<std::int64_t>& chunks,
   const std::vector<std::size_t> n_chunks(runs.size(), chunks.size() - 1);
   n_threads = workers(n_threads, n_chunks);
   std::vector<EntrySpace<T>> spaces(n_threads);
-  const auto parts =
-      for_runs(n_chunks, n_threads,
-               [&](std::size_t r, std::size_t c, std::size_t worker, StepStats& out) {
-                 body(runs[r], chunks[c], chunks[c + 1], spaces[worker], out);
-               });
+  const auto parts = for_runs(
+      n_chunks, n_threads, [&](std::size_t r, std::size_t c, std::size_t worker, StepStats& out) {
+        body(runs[r], chunks[c], chunks[c + 1], spaces[worker], out);
+      });
   std::vector<StepStats> out(runs.size());
   for (std::size_t r = 0; r < runs.size(); ++r) {
     for (const StepStats& part : parts[r]) {
