@@ -6,6 +6,9 @@ of empty rows and columns, single cells, strided, Fortran-ordered, unaligned and
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -15,7 +18,7 @@ from nonneg.core import kernels, reference
 from nonneg.core.kernels import NativeLoss, Sweeps, Terms
 from nonneg.core.losses import make_loss
 from nonneg.core.solvers import SOLVERS
-from nonneg.errors import InputError
+from nonneg.errors import InputError, TooLargeError
 
 RANKS = [1, 2, 3, 7, 8, 9, 64, 200]
 DTYPES = [np.float32, np.float64]
@@ -407,3 +410,92 @@ def test_impossible_weights_beside_a_sparse_table_are_refused(held, value):
     for options in ({}, {"missing_values": 0}):
         with pytest.raises(InputError, match="weights contain negative or non-finite"):
             factorize(X, 2, weights=weights, **options)
+
+
+# --- known holes: each must end in an error of this library --------------------------------------
+
+R = np.random.default_rng(0).random((6, 5))
+
+
+def long_index_in_lists() -> sp.lil_array:
+    X = sp.lil_array(R)
+    X.rows[2], X.data[2] = [9, 1], [1.0, 2.0]
+    return X
+
+
+def short_values_in_lists() -> sp.lil_array:
+    X = sp.lil_array(R)
+    X.data[2] = [1.0]
+    return X
+
+
+def fractional(part: str) -> sp.csr_array:
+    X = sp.csr_array(R)
+    setattr(X, part, getattr(X, part).astype(float))
+    return X
+
+
+def values_in_a_table() -> sp.csr_array:
+    X = sp.csr_array(R)
+    X.data = X.data.reshape(5, 6)
+    return X
+
+
+@pytest.mark.xfail(strict=False, reason="found by scipy or the kernel, or by nobody")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        long_index_in_lists,
+        short_values_in_lists,
+        lambda: fractional("indices"),
+        lambda: fractional("indptr"),
+        values_in_a_table,
+    ],
+    ids=["list index", "list values", "fractional indices", "fractional indptr", "values 2-D"],
+)
+def test_a_broken_structure_of_any_format_is_an_error_of_this_library(broken):
+    with pytest.raises(InputError, match="structure is corrupt"):
+        factorize(broken(), 2)
+
+
+BROKEN_DIAGONALS = """
+import gc
+import numpy as np, scipy.sparse as sp
+from nonneg import factorize
+from nonneg.errors import InputError, TooLargeError
+for _ in range(200):
+    X = sp.dia_array(np.random.default_rng(0).random((6, 5)))
+    X.offsets = X.offsets[:2]
+    try:
+        factorize(X, 2)
+    except InputError:
+        pass
+    gc.collect()
+"""
+
+
+@pytest.mark.xfail(strict=False, reason="scipy writes beyond its arrays before the check")
+def test_diagonals_without_offsets_do_not_crash():
+    ended = subprocess.run([sys.executable, "-c", BROKEN_DIAGONALS], capture_output=True)
+    assert ended.returncode == 0
+
+
+@pytest.mark.xfail(strict=False, reason="numpy warns of the overflow before the check")
+@pytest.mark.parametrize(
+    ("X", "options"),
+    [
+        (R, {"weights": np.full(R.shape, 1e308)}),
+        (R.astype(np.float32), {"weights": np.full(R.shape, 1e300)}),
+        (R.astype(np.float32), {"W": np.full((6, 2), 1e300), "H": np.ones((2, 5))}),
+    ],
+    ids=["sum of weights", "weights in float32", "start in float32"],
+)
+def test_numbers_that_overflow_are_an_error_of_this_library(X, options):
+    with pytest.raises(InputError, match="·"):
+        factorize(X, 2, random_state=0, **options)
+
+
+@pytest.mark.xfail(strict=False, reason="the pointers to the rows are allocated before the check")
+def test_more_rows_than_memory_holds_is_an_error_of_this_library():
+    with pytest.raises(TooLargeError):
+        factorize(sp.coo_array((np.ones(1), ([5], [0])), (10**13, 2)), 1)
