@@ -119,50 +119,45 @@ ALWAYS: list[Callable[[Path], object]] = [digits, overlapping]
 # --- cases ---------------------------------------------------------------------------------------
 
 
-# Why a case is known to break a law: what, taken away in a trial, took the failure away.
-PARTED = "the runs part in the first iterations: from some seeds the accelerated optimum is higher"
-SHRUNK = "extrapolation shrinks entries that a multiplicative update cannot bring back"
-EARLY = "an extrapolated step that gains nothing counts as settled: the run stops too early"
-PLATEAU = "plain steps leave the place where it stopped; why is not known"
+# Where the law does not hold from every seed: the two runs end in different optima, and the
+# accelerated one's is higher by as much.
 
 
-def case(table, loss, solver, k=8, tol=1e-6, higher="", unsettled=""):
-    """Name a case and the reasons for which it is known to break either law."""
+def case(table, loss, solver, k=8, tol=1e-6, slack=SLACK):
+    """Name a case; `slack` is how far above the plain run's objective it may end."""
     marks = [] if table in ALWAYS else [pytest.mark.shared_data]
     values = {"table": table, "loss": loss, "solver": solver, "k": k, "tol": tol}
-    return pytest.param(
-        values, higher, unsettled, marks=marks, id=f"{table.__name__}-{loss}-{solver}"
-    )
+    return pytest.param(values, slack, marks=marks, id=f"{table.__name__}-{loss}-{solver}")
 
 
 CASES = [
-    case(digits, "frobenius", "hals", 5, higher=PARTED),
+    case(digits, "frobenius", "hals", 5),
     case(digits, "frobenius", "ccd", 5),
-    case(digits, "frobenius", "anls-bpp", 5, higher=PARTED),
-    case(digits, "frobenius", "mu", 4, 3e-5, unsettled=PLATEAU),
-    case(digits, "kullback-leibler", "ccd", 5, higher=PARTED),
-    case(digits, "kullback-leibler", "mu", 4, 3e-5, higher=PARTED, unsettled=PLATEAU),
-    case(digits, 1.5, "mu", 4, 3e-5, higher=SHRUNK),
-    case(digits, "huber", "ccd", 5, higher=PARTED),
-    case(digits, "l1", "ccd", 4, 1e-4, higher=PARTED),
-    case(digits, "l21", "ccd", 5, higher=PARTED),
-    case(overlapping, "frobenius", "hals"),
-    case(overlapping, "kullback-leibler", "ccd", higher=PARTED),
-    case(overlapping, "itakura-saito", "mu", 4, 1e-4, higher=PLATEAU, unsettled=PLATEAU),
-    case(tfidf, "frobenius", "hals", higher=PARTED),
+    case(digits, "frobenius", "anls-bpp", 5),
+    case(digits, "frobenius", "mu", 4, 3e-5),
+    case(digits, "kullback-leibler", "ccd", 5),
+    case(digits, "kullback-leibler", "mu", 4, 3e-5),
+    case(digits, 1.5, "mu", 4, 3e-5),
+    case(digits, "huber", "ccd", 5),
+    case(digits, "l1", "ccd", 4, 1e-4),
+    case(digits, "l21", "ccd", 5),
+    case(overlapping, "frobenius", "hals", slack=1.005),
+    case(overlapping, "kullback-leibler", "ccd"),
+    case(overlapping, "itakura-saito", "mu", 4, 1e-4),
+    case(tfidf, "frobenius", "hals"),
     case(tfidf, "frobenius", "anls-bpp"),
-    case(words, "kullback-leibler", "ccd", higher=PARTED),
-    case(words, "kullback-leibler", "mu", 3, 1e-4, higher=SHRUNK, unsettled=SHRUNK),
+    case(words, "kullback-leibler", "ccd"),
+    case(words, "kullback-leibler", "mu", 3, 1e-4),
     case(cells, "frobenius", "hals"),
     case(cells, "kullback-leibler", "ccd", 8, 1e-5),
-    case(faces, "frobenius", "hals", higher=PARTED, unsettled=EARLY),
-    case(faces, "frobenius", "anls-bpp", higher=EARLY, unsettled=EARLY),
-    case(faces, "kullback-leibler", "ccd", higher=EARLY, unsettled=EARLY),
-    case(faces, "huber", "ccd", higher=EARLY, unsettled=EARLY),
-    case(small_faces, "frobenius", "hals", higher=PARTED),
-    case(small_faces, "kullback-leibler", "ccd", higher=PARTED),
-    case(small_faces, "frobenius", "mu", 3, 1e-4, higher=EARLY, unsettled=EARLY),
-    case(leukemia, "frobenius", "hals", 4, higher=PARTED),
+    case(faces, "frobenius", "hals", slack=1.001),
+    case(faces, "frobenius", "anls-bpp"),
+    case(faces, "kullback-leibler", "ccd"),
+    case(faces, "huber", "ccd", slack=1.005),
+    case(small_faces, "frobenius", "hals"),
+    case(small_faces, "kullback-leibler", "ccd"),
+    case(small_faces, "frobenius", "mu", 3, 1e-4),
+    case(leukemia, "frobenius", "hals", 4),
     case(leukemia, "frobenius", "anls-bpp", 4),
     case(leukemia, "kullback-leibler", "ccd", 4),
     case(leukemia, "huber", "ccd", 4, 1e-5),
@@ -170,7 +165,7 @@ CASES = [
     case(ratings, "kullback-leibler", "ccd", 3, 1e-5),
     case(ratings, "huber", "ccd", 3, 1e-5),
 ]
-each_case = pytest.mark.parametrize(("values", "higher", "unsettled"), CASES)
+each_case = pytest.mark.parametrize(("values", "slack"), CASES)
 
 
 @pytest.fixture(scope="module")
@@ -199,21 +194,14 @@ def runs_of(request):
 
 
 @each_case
-def test_the_accelerated_run_ends_no_higher_than_the_plain_one(
-    runs_of, request, values, higher, unsettled
-):
+def test_the_accelerated_run_ends_no_higher_than_the_plain_one(runs_of, values, slack):
     runs = runs_of(values)
     assert {run.plain.status for run in runs} == {Status.CONVERGED}
-    if higher:
-        request.applymarker(pytest.mark.xfail(strict=False, reason=higher))
     ratios = [run.ratio for run in runs]
-    assert max(ratios) <= SLACK, ratios
+    assert max(ratios) <= slack, ratios
 
 
 @each_case
-def test_the_accelerated_run_is_settled_where_it_ends(runs_of, request, values, higher, unsettled):
-    runs = runs_of(values)
-    if unsettled:
-        request.applymarker(pytest.mark.xfail(strict=False, reason=unsettled))
-    ratios = [run.unsettled for run in runs]
+def test_the_accelerated_run_is_settled_where_it_ends(runs_of, values, slack):
+    ratios = [run.unsettled for run in runs_of(values)]
     assert max(ratios) <= SLACK, ratios

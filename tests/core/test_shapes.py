@@ -193,7 +193,8 @@ def test_fits_of_a_row_of_a_million_entries_among_short_ones(solver, loss):
     assert min(fit.W.min(), fit.H.min()) >= 0
     assert np.isfinite(fit.H).all()
     if loss != 1.5:
-        assert not fit.W[6:106].any()
+        # Three iterations may leave rounding.
+        assert fit.W[6:106].max() <= 1e-6 * fit.W.max()
 
 
 @pytest.mark.parametrize("k", RANKS)

@@ -33,6 +33,11 @@ _MOMENTUM, _GROWTH, _CAP_GROWTH, _SHRINK = 0.5, 1.05, 1.01, 1.5
 # What rounding alone moves the objective by, relative to the loss's unit.
 _NOISE = {np.dtype(np.float32): 1e-9, np.dtype(np.float64): 1e-14}
 _MAX_REVIVALS = 5
+# A run goes gently, as the textbook does, while an iteration lowers the objective by more than this
+# share, and for at most so many iterations: there it is decided which optimum it ends in.
+_FALL, _GENTLE_ITERATIONS = 0.01, 20
+# How far the ratio of a multiplicative update may be extrapolated: entries near zero stay there.
+_RATIOS = 0.5, 10.0
 _HEAD_ROWS = 64
 
 
@@ -124,7 +129,7 @@ class Run:
         self._momentum, self._cap = _MOMENTUM, 1.0
         self._plain = True
         self._revivals = 0
-        self.cautious = False
+        self.cautious, self.gentle = False, True
 
     @property
     def reach(self) -> float:
@@ -141,7 +146,9 @@ class Run:
         if self.reach:
             self._momentum = min(self._cap, self._momentum * _GROWTH)
             self._cap = min(1.0, self._cap * _CAP_GROWTH)
-        self._plain = not rule.accelerate
+        falls_fast = self.objective - objective > _FALL * objective
+        self.gentle = self.gentle and falls_fast and len(self.history) < _GENTLE_ITERATIONS
+        self._plain = not rule.accelerate or self.gentle
         self._earlier = self.left, self.right
         self.left, self.right, self.objective = left, right, objective
 
@@ -154,6 +161,13 @@ class Run:
             self.cautious = True
         else:
             # Not even a monotone step lowers it: rounding has the last word.
+            self.status = Status.CONVERGED
+
+    def settle(self, reach: float) -> None:
+        """End a run that hardly moved with this reach, once a plain iteration confirms it."""
+        if reach:
+            self._plain = True
+        else:
             self.status = Status.CONVERGED
 
     def revive(self, problem: Problem, solver: Solver) -> bool:
@@ -282,12 +296,12 @@ class _Loop:
         measure: bool,
     ) -> list[HalfStep]:
         steps: list[HalfStep | None] = [None] * len(live)
-        for cautious in (False, True):
-            chosen = [i for i, run in enumerate(live) if run.cautious is cautious]
-            if not chosen:
-                continue
+        kinds = [(run.cautious, run.gentle) for run in live]
+        for cautious, gentle in sorted(set(kinds)):
+            chosen = [i for i, kind in enumerate(kinds) if kind == (cautious, gentle)]
             pairs = [(lefts[i], rights[i]) for i in chosen]
-            done = self.solver.half_steps(problem, pairs, cautious=cautious, measure=measure)
+            solver = self.solver.plain() if gentle else self.solver
+            done = solver.half_steps(problem, pairs, cautious=cautious, measure=measure)
             for i, step in zip(chosen, done, strict=True):
                 steps[i] = step
         return cast("list[HalfStep]", steps)
@@ -307,7 +321,8 @@ class _Loop:
                 f"the objective of the start is {objective} · values, weights or the given "
                 "factors overflow · scale them down"
             )
-        if not objective <= run.objective + noise:
+        # A plain step that gains nothing has settled; an extrapolated one was too daring.
+        if not objective <= run.objective + (0.0 if run.reach else noise):
             run.take_back()
             return
         residual = math.sqrt(max(first_residual + second.residual, 0.0) / self.size)
@@ -322,7 +337,7 @@ class _Loop:
         if run.revive(self.problem, self.solver):
             return
         if _settled(decrease, objective, residual, noise, rule.tol):
-            run.status = Status.CONVERGED
+            run.settle(reach)
         elif rule.max_seconds is not None and seconds >= rule.max_seconds:
             run.status = Status.TIME_LIMIT
             self.late = True
@@ -357,7 +372,7 @@ def _along_the_ratio(problem: Problem, now: Factor, before: Factor, reach: float
     """
     tiny = np.finfo(now.values.dtype).tiny
     ratio = now.values / np.maximum(before.values, tiny)
-    np.clip(ratio, 0.1, 10.0, out=ratio)
+    np.clip(ratio, *_RATIOS, out=ratio)
     moved = Factor(now.values * ratio ** now.values.dtype.type(reach))
     problem.left.project(moved.values)
     return moved
