@@ -51,10 +51,11 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
     solver : {"auto", "hals", "ccd", "anls-bpp", "mu"}
         Default "auto": hals for frobenius with every entry observed, ccd for missing or weighted
         entries, kullback-leibler and the robust losses, mu for every other β.
-    init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar", "given"}
-        Default "auto": given when `fit_transform` gets W or H; else nndsvda for frobenius and the
-        β-divergences except kullback-leibler, with no entry missing and a rank up to the smaller
-        side of X; else random.
+    init : {"auto", "random", "sampled", "nndsvd", "nndsvda", "nndsvdar", "given"}
+        Default "auto": given when `fit_transform` gets W or H; else sampled (a few iterations on a
+        fifth of the rows) for kullback-leibler on sparse X with many rows; nndsvda for frobenius
+        and the other β-divergences, with no entry missing and a rank up to the smaller side of X;
+        else random.
     missing_values : nan or 0, default nan
         What marks a missing cell, as in `sklearn.impute.SimpleImputer`. nan: NaN cells, and the
         nulls of a frame. 0: zeros of a dense X, absent entries of a sparse X. Missing cells

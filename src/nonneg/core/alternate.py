@@ -105,6 +105,8 @@ class Run:
         The start, inside the bounds.
     rng : numpy Generator
         Where components that die get their new rows from.
+    gentle : bool, default True
+        Begin with single sweeps and no extrapolation, while the objective falls fast.
 
     Attributes
     ----------
@@ -119,7 +121,9 @@ class Run:
     history : list of Step
     """
 
-    def __init__(self, left: Factor, right: Factor, rng: np.random.Generator) -> None:
+    def __init__(
+        self, left: Factor, right: Factor, rng: np.random.Generator, *, gentle: bool = True
+    ) -> None:
         self.left, self.right, self.rng = left, right, rng
         self.objective = math.inf
         self.status: Status | None = None
@@ -129,7 +133,7 @@ class Run:
         self._momentum, self._cap = _MOMENTUM, 1.0
         self._plain = True
         self._revivals = 0
-        self.cautious, self.gentle = False, True
+        self.cautious, self.gentle = False, gentle
 
     @property
     def reach(self) -> float:
@@ -240,6 +244,8 @@ def alternate_runs(
             loop.iterate(live)
             live = [run for run in live if run.status is None]
     except KeyboardInterrupt:
+        if not loop.begun:
+            raise
         loop.end(Status.INTERRUPTED)
     return loop.begun
 

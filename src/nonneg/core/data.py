@@ -361,6 +361,13 @@ class Sparse(DataMatrix):
         x[self.indices[stored]] = self.values[stored]
         return x, np.ones(self.shape[1], dtype=bool)
 
+    def rows(self, chosen: NDArray[np.integer]) -> Sparse:
+        """Return a copy of some rows, without their weights, in the same unit."""
+        part = sp.csr_array((self.values, self.indices, self.indptr), self.shape)[chosen]
+        return Sparse(
+            part.shape, part.indptr, part.indices, part.data, self.exponent, self.n_threads
+        )
+
     def cross(self, F: FloatArray) -> FloatArray:
         return kernels.times(self.kernel, F, self.shape[0], self.n_threads)
 

@@ -22,6 +22,7 @@ from nonneg.core.losses import BetaLoss, HuberLoss, Loss, make_loss
 from nonneg.core.penalties import Penalty
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver, choose_solver
+from nonneg.core.starts import can_sample, flat_start, sampled_start
 from nonneg.errors import InputError
 
 __all__ = ["Factorization", "as_generator", "factorize", "solve_left"]
@@ -138,9 +139,11 @@ def factorize(
     solver : {"auto", "hals", "ccd", "anls-bpp", "mu"}
         "auto" is hals for frobenius with every entry observed, ccd for missing or weighted
         entries, kullback-leibler and the robust losses, mu for every other β.
-    init : {"auto", "random", "nndsvd", "nndsvda", "nndsvdar", "given"}
-        "auto" is given when W and H are; nndsvda for frobenius and the β-divergences except
-        kullback-leibler, with no entry missing and a rank up to the smaller side of X; else random.
+    init : {"auto", "random", "sampled", "nndsvd", "nndsvda", "nndsvdar", "given"}
+        "auto" is given when W and H are; sampled (a few iterations on a fifth of the rows, from a
+        random start) for kullback-leibler on sparse X with many rows; nndsvda for frobenius and
+        the β-divergences except kullback-leibler, with no entry missing and a rank up to the
+        smaller side of X; else random.
     missing_values : nan or 0
         NaN cells of a dense X are missing in any case. 0: so are zeros, and absent entries of a
         sparse X. Default nan.
@@ -291,7 +294,7 @@ def solve_left(
     )
     half = data.exponent // 2
     right = Factor(cast(FloatArray, np.ldexp(F, -half)))
-    left = Factor(_flat_start(data, right))
+    left = Factor(flat_start(data, right))
     problem.left.project(left.values)
     choose_solver(solver, problem).half_step(problem, left, right, exact=True)
     return cast(FloatArray, np.ldexp(left.values, data.exponent - half))
@@ -461,11 +464,21 @@ def _init_name(
     if init == "auto":
         # The SVD behind nndsvd is quadratic: outliers pull it, gaps blur it, and for counts under
         # Kullback–Leibler it costs more than it saves and ends no better (docs/adr/0007).
+        if can_sample(problem, k):
+            return "sampled"
         quadratic = isinstance(problem.loss, BetaLoss) and problem.loss.beta != 1
         return "nndsvda" if quadratic and not problem.data.has_holes and k <= side else "random"
+    if init == "sampled":
+        if not can_sample(problem, k):
+            raise InputError(
+                'init="sampled" needs sparse X with 100 rows or more for each component, loss='
+                '"kullback-leibler", and factors without penalties or bounds · use init="auto"'
+            )
+        return init
     if init not in INITS:
         raise InputError(
-            f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, given · choose one"
+            f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, sampled, given · "
+            "choose one"
         )
     if init != "random" and k > side:
         raise InputError(
@@ -496,6 +509,8 @@ def _starts(
     if init == "given":
         left, right = _given_factors(problem.data, W, H, k, rng)
         yield _run(problem, left, right, rng)
+    elif init == "sampled":
+        yield sampled_start(problem, k, rng)
     else:
         yield start_run(problem, k, cast(Init, init), rng)
     for _ in range(n_init - 1):
@@ -558,17 +573,6 @@ def _given_factors(
     return left, right
 
 
-def _flat_start(data: DataMatrix, right: Factor) -> FloatArray:
-    """Return W with equal entries in each row such that WH sums to X over the row."""
-    ones = np.ones((data.shape[1], 1), data.dtype)
-    row_sums = data.cross(ones).astype(np.float64)
-    mass = float(right.values.sum(dtype=np.float64)) or 1.0
-    seen = data.row_counts()[:, None] / data.shape[1]
-    start = row_sums / (mass * np.maximum(seen, np.finfo(float).tiny))
-    # A component without a row in H fits nothing: it starts, and stays, at zero.
-    return np.ascontiguousarray(start * right.values.any(axis=0), dtype=data.dtype)
-
-
 def finish(
     problem: Problem,
     solver: Solver,
@@ -603,7 +607,7 @@ def _polish(problem: Problem, runs: Sequence[Run], losses: dict[int, float]) -> 
         for run in runs[start : start + _BATCH_RUNS]:
             # A multiplicative update cannot leave zero, so it starts anew, as `solve_left` does.
             flat = solver.multiplicative
-            left = Factor(_flat_start(problem.data, run.right)) if flat else run.left.copy()
+            left = Factor(flat_start(problem.data, run.right)) if flat else run.left.copy()
             problem.left.project(left.values)
             pairs.append((left, run.right))
         solver.half_steps(problem, pairs, exact=True)

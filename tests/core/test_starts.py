@@ -1,0 +1,81 @@
+"""The sampled start: where it applies, what it promises, and that it ends no worse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from nonneg import factorize
+from nonneg.errors import InputError
+
+K = 4
+
+
+@pytest.fixture(scope="module")
+def counts() -> sp.csr_array:
+    rng = np.random.default_rng(0)
+    means = rng.gamma(0.3, size=(600, K)) @ rng.gamma(0.3, size=(K, 80))
+    X = rng.poisson(means).astype(np.float32)
+    # A word that a single document has: most samples of the rows do not hold it.
+    X[:, 79] = 0
+    X[300, 79] = 5
+    return sp.csr_array(X)
+
+
+def fit(X, **options):
+    return factorize(X, K, **{"loss": "kullback-leibler", "random_state": 0, **options})
+
+
+def test_auto_is_sampled_for_counts_with_many_rows(counts):
+    assert fit(counts).init == "sampled"
+    assert fit(counts[:399]).init == "random"
+    assert fit(counts.toarray()).init == "random"
+    assert fit(counts, alpha_W=0.1).init == "random"
+    assert fit(counts, upper_H=3.0).init == "random"
+    assert fit(counts, missing_values=0).init == "random"
+    assert fit(counts, loss="frobenius").init == "nndsvda"
+
+
+@pytest.mark.parametrize(
+    "options", [{"loss": "frobenius"}, {"alpha_W": 0.1}, {"missing_values": 0}, {"n_components": 7}]
+)
+def test_where_it_does_not_apply_it_is_refused(counts, options):
+    arguments = {"n_components": K, "loss": "kullback-leibler", **options}
+    with pytest.raises(InputError, match='init="auto"'):
+        factorize(counts, init="sampled", **arguments)
+
+
+def test_same_bits_for_any_number_of_threads(counts):
+    one, two = fit(counts, n_threads=1), fit(counts, n_threads=2)
+    np.testing.assert_array_equal(one.W, two.W)
+    np.testing.assert_array_equal(one.H, two.H)
+
+
+def test_the_unit_makes_no_difference(counts):
+    one, other = fit(counts), fit(counts * np.float32(2.0**-20))
+    np.testing.assert_array_equal(other.W @ other.H, (one.W @ one.H) * 2.0**-20)
+
+
+def test_a_column_that_the_sample_does_not_hold_is_fitted(counts):
+    for seed in range(5):
+        result = fit(counts, random_state=seed)
+        # Poisson maximum likelihood keeps the sums of columns.
+        np.testing.assert_allclose((result.W @ result.H)[:, 79].sum(), 5, rtol=0.02)
+
+
+def test_it_ends_no_worse_than_a_random_start(counts):
+    ends = {
+        init: [fit(counts, init=init, random_state=seed).objective for seed in range(9)]
+        for init in ("sampled", "random")
+    }
+    assert np.median(ends["sampled"]) <= np.median(ends["random"]) * 1.0005
+
+
+def test_ctrl_c_while_the_sample_is_fitted_is_ctrl_c(counts, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nonneg.core.starts.starting_factors", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(counts)
