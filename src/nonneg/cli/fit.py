@@ -69,7 +69,8 @@ def fit(
         str, typer.Option(metavar="NAME", help="auto, hals, ccd, anls-bpp or mu.")
     ] = "auto",
     init: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, random, sampled, nndsvd, nndsvda or nndsvdar.")
+        str,
+        typer.Option(metavar="NAME", help="auto, random, sampled, nndsvd, nndsvda or nndsvdar."),
     ] = "auto",
     n_init: Annotated[int, typer.Option(metavar="N", help="Runs; the best is kept.")] = 1,
     seed: Seed = 0,
