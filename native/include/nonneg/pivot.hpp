@@ -158,7 +158,7 @@ StepStats pivot_step_cross(const T* cross, std::int64_t rows, const double* G, T
     StepStats& out = parts[chunk];
     out.gram.assign(gram.size(), 0.0);
     std::vector<double> c(static_cast<std::size_t>(k)), old(c);
-    std::vector<T> small(gram.size());
+    std::vector<T> small(SweepSpace<T>::gram_scratch(k));
     for (std::int64_t i = chunks[chunk]; i < chunks[chunk + 1]; ++i) {
       T* w = W + i * k;
       for (int t = 0; t < k; ++t) {
