@@ -51,9 +51,10 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
     solver : {"auto", "hals", "ccd", "anls-bpp", "mu"}
         Default "auto": hals for frobenius with every entry observed, ccd for missing or weighted
         entries, kullback-leibler and the robust losses, mu for every other β.
-    init : {"auto", "random", "sampled", "nndsvd", "nndsvda", "nndsvdar", "given"}
+    init : {"auto", "random", "sampled", "compressed", "nndsvd", "nndsvda", "nndsvdar", "given"}
         Default "auto": given when `fit_transform` gets W or H; else sampled (a few iterations on a
-        fifth of the rows) for kullback-leibler on sparse X with many rows; nndsvda for frobenius
+        fifth of the rows) for kullback-leibler on sparse X with many rows; compressed (nndsvda,
+        then a few iterations on the truncated SVD) for frobenius on large dense X; nndsvda for it
         and the other β-divergences, with no entry missing and a rank up to the smaller side of X;
         else random.
     missing_values : nan or 0, default nan

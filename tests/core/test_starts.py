@@ -72,6 +72,44 @@ def test_it_ends_no_worse_than_a_random_start(counts):
     assert np.median(ends["sampled"]) <= np.median(ends["random"]) * 1.0005
 
 
+@pytest.fixture(scope="module")
+def table() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    means = rng.gamma(0.3, size=(300, K)) @ rng.gamma(0.3, size=(K, 150))
+    return (means * rng.uniform(0.8, 1.2, means.shape)).astype(np.float32)
+
+
+def test_auto_is_compressed_for_large_dense_tables(table):
+    squares = {"loss": "frobenius"}
+    assert fit(table, **squares).init == "compressed"
+    assert fit(table.T, **squares).init == "compressed"
+    assert fit(table[:60], **squares).init == "nndsvda"
+    assert fit(table, **squares, alpha_W=0.1).init == "nndsvda"
+    assert fit(table, **squares, solver="mu").init == "nndsvda"
+    assert fit(table, **squares, accelerate=False).init == "nndsvda"
+    assert fit(sp.csr_array(table), **squares).init == "nndsvda"
+    with pytest.raises(InputError, match='init="auto"'):
+        fit(table, **squares, init="compressed", upper_H=1.0)
+
+
+def test_the_compressed_start_is_near_the_end(table):
+    start = fit(table, loss="frobenius", max_iter=1)
+    end = fit(table, loss="frobenius", init="nndsvda", max_iter=1)
+    best = fit(table, loss="frobenius", tol=1e-8)
+    assert start.objective <= 1.01 * best.objective < end.objective
+
+
+def test_the_unit_of_a_dense_table_makes_no_difference(table):
+    one = fit(table, loss="frobenius")
+    other = fit(table * np.float32(2.0**-20), loss="frobenius")
+    np.testing.assert_array_equal(other.W @ other.H, (one.W @ one.H) * 2.0**-20)
+
+
+def test_a_dense_table_and_its_transpose_end_alike(table):
+    one, other = fit(table, loss="frobenius"), fit(table.T, loss="frobenius")
+    assert one.objective == pytest.approx(other.objective, rel=1e-3)
+
+
 def test_ctrl_c_while_the_sample_is_fitted_is_ctrl_c(counts, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

@@ -70,7 +70,9 @@ def fit(
     ] = "auto",
     init: Annotated[
         str,
-        typer.Option(metavar="NAME", help="auto, random, sampled, nndsvd, nndsvda or nndsvdar."),
+        typer.Option(
+            metavar="NAME", help="auto, random, sampled, compressed, nndsvd, nndsvda or nndsvdar."
+        ),
     ] = "auto",
     n_init: Annotated[int, typer.Option(metavar="N", help="Runs; the best is kept.")] = 1,
     seed: Seed = 0,

@@ -299,6 +299,41 @@ class Dense(DataMatrix):
         return self.values[rows], None
 
 
+class LowRank(DataMatrix):
+    """L Rᵀ, never multiplied out: what a dense X is nearly equal to. Gram form only."""
+
+    def __init__(self, L: FloatArray, R: FloatArray, exponent: int, n_threads: int) -> None:
+        super().__init__((L.shape[0], R.shape[0]), L.dtype, exponent, n_threads)
+        self.L, self.R = L, R
+
+    @property
+    def n_stored(self) -> int:
+        return self.L.size + self.R.size
+
+    def power_sum(self, power: float) -> float:
+        assert power == 2
+        left, right = (side.T.astype(np.float64) @ side for side in (self.L, self.R))
+        return float(np.sum(left * right))
+
+    def row(self, i: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        return (self.R @ self.L[i]).astype(np.float64), np.ones(self.shape[1], dtype=bool)
+
+    def cross(self, F: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(self.L @ (self.R.T @ F))
+
+    def gram_steps(
+        self, runs: Sequence[GramRun], terms: Terms, *, exact: bool = False
+    ) -> list[StepResult]:
+        del exact
+        return [
+            kernels.gram_steps_cross(self.cross(run.F), [run], terms, self.n_threads)[0]
+            for run in runs
+        ]
+
+    def _transpose(self) -> LowRank:
+        return LowRank(self.R, self.L, self.exponent, self.n_threads)
+
+
 class Sparse(DataMatrix):
     """Stored entries; all others are observed zeros."""
 

@@ -22,7 +22,13 @@ from nonneg.core.losses import BetaLoss, HuberLoss, Loss, make_loss
 from nonneg.core.penalties import Penalty
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver, choose_solver
-from nonneg.core.starts import can_sample, flat_start, sampled_start
+from nonneg.core.starts import (
+    can_compress,
+    can_sample,
+    compressed_start,
+    flat_start,
+    sampled_start,
+)
 from nonneg.errors import InputError
 
 __all__ = ["Factorization", "as_generator", "factorize", "solve_left"]
@@ -139,9 +145,10 @@ def factorize(
     solver : {"auto", "hals", "ccd", "anls-bpp", "mu"}
         "auto" is hals for frobenius with every entry observed, ccd for missing or weighted
         entries, kullback-leibler and the robust losses, mu for every other β.
-    init : {"auto", "random", "sampled", "nndsvd", "nndsvda", "nndsvdar", "given"}
+    init : {"auto", "random", "sampled", "compressed", "nndsvd", "nndsvda", "nndsvdar", "given"}
         "auto" is given when W and H are; sampled (a few iterations on a fifth of the rows, from a
-        random start) for kullback-leibler on sparse X with many rows; nndsvda for frobenius and
+        random start) for kullback-leibler on sparse X with many rows; compressed (nndsvda, then a
+        few iterations on the truncated SVD of X) for frobenius on large dense X; nndsvda for frobenius and
         the β-divergences except kullback-leibler, with no entry missing and a rank up to the
         smaller side of X; else random.
     missing_values : nan or 0
@@ -224,7 +231,9 @@ def factorize(
     )
     check_fit_memory(data, k, gram_form=problem.in_gram_form)
     chosen = choose_solver(solver, problem)
-    start = _init_name(init, W, H, k, problem)
+    start = _init_name(init, W, H, k, problem, chosen)
+    if start in ("sampled", "compressed") and init == "auto" and not accelerate:
+        start = "random" if start == "sampled" else "nndsvda"
     warn_of_rank(k, data)
     if callback is not None and not callable(callback):
         raise InputError(f"callback={callback!r} cannot be called · give a function of one Step")
@@ -452,6 +461,7 @@ def _init_name(
     H: NDArray[np.floating] | None,
     k: int,
     problem: Problem,
+    solver: Solver,
 ) -> str:
     side = min(problem.data.shape)
     given = W is not None or H is not None
@@ -466,6 +476,8 @@ def _init_name(
         # Kullback–Leibler it costs more than it saves and ends no better (docs/adr/0007).
         if can_sample(problem, k):
             return "sampled"
+        if can_compress(problem, k, solver):
+            return "compressed"
         quadratic = isinstance(problem.loss, BetaLoss) and problem.loss.beta != 1
         return "nndsvda" if quadratic and not problem.data.has_holes and k <= side else "random"
     if init == "sampled":
@@ -475,9 +487,17 @@ def _init_name(
                 '"kullback-leibler", and factors without penalties or bounds · use init="auto"'
             )
         return init
+    if init == "compressed":
+        if not can_compress(problem, k, solver):
+            raise InputError(
+                'init="compressed" needs dense X, complete and much larger than n_components on '
+                'both sides, loss="frobenius", and factors without penalties or bounds · use init="auto"'
+            )
+        return init
     if init not in INITS:
         raise InputError(
-            f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, sampled, given · "
+            f"init={init!r} is unknown · the inits are auto, {', '.join(INITS)}, sampled, "
+            "compressed, given · "
             "choose one"
         )
     if init != "random" and k > side:
@@ -511,6 +531,8 @@ def _starts(
         yield _run(problem, left, right, rng)
     elif init == "sampled":
         yield sampled_start(problem, k, rng)
+    elif init == "compressed":
+        yield compressed_start(problem, k, rng)
     else:
         yield start_run(problem, k, cast(Init, init), rng)
     for _ in range(n_init - 1):
@@ -519,7 +541,9 @@ def _starts(
 
 def start_run(problem: Problem, k: int, init: Init, rng: np.random.Generator) -> Run:
     """Return a run of rank k at its start."""
-    return _run(problem, *starting_factors(problem.data, k, init, rng), rng)
+    left, right = starting_factors(problem.data, k, init, rng)
+    # An SVD has settled what a gentle beginning would.
+    return _run(problem, left, right, rng, gentle=init == "random")
 
 
 def draw_seed(rng: np.random.Generator) -> int:
@@ -527,10 +551,17 @@ def draw_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**32))
 
 
-def _run(problem: Problem, left: FloatArray, right: FloatArray, rng: np.random.Generator) -> Run:
+def _run(
+    problem: Problem,
+    left: FloatArray,
+    right: FloatArray,
+    rng: np.random.Generator,
+    *,
+    gentle: bool = True,
+) -> Run:
     problem.left.project(left)
     problem.right.project(right)
-    return Run(Factor(left), Factor(right), rng)
+    return Run(Factor(left), Factor(right), rng, gentle=gentle)
 
 
 def batch_width(problem: Problem, k: int) -> int:
