@@ -1,6 +1,6 @@
 # make check: everything that reads the code · make test: the tests · make native: kernels under
 # sanitizers · make format: write what `check` would ask for · make bench: speed in minutes, with the
-# real data sets of the folder DATA · make bench-full: the whole public record, in hours
+# real data sets of the folder DATA · make bench-full: the whole public record, in an hour
 PYTHON ?= python
 DATA ?= $(NONNEG_DATA)
 

@@ -1,4 +1,4 @@
-"""The record of speed: `python benchmarks/bench.py --data FOLDER` (minutes), `--full` (hours).
+"""The record of speed: `python benchmarks/bench.py --data FOLDER` (minutes), `--full` (an hour).
 
 Writes one JSON file a group, after each row, so that an interrupted run keeps what it has. A rival
 that is missing or fails is in the record with the reason. README.md explains the parts.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 from groups import curves, growth, masked, memory, plain, speed, startup, survey
@@ -66,12 +67,15 @@ def main() -> None:
 
 def _record(bench: Bench, name: str, head: dict[str, object], output: Path) -> None:
     group = GROUPS[name]
+    started = time.perf_counter()
     rows: list[dict[str, object]] = []
     for row in group.run(bench):
         rows.append(row)
-        write(output / f"{name}.json", {"group": name, "about": group.ABOUT, **head, "rows": rows})
+        minutes = round((time.perf_counter() - started) / 60, 1)
+        record = {"group": name, "about": group.ABOUT, **head, "minutes": minutes, "rows": rows}
+        write(output / f"{name}.json", record)
         print(f"{name}: {_line(row)}", flush=True)
-    print(f"wrote {output / name}.json", flush=True)
+    print(f"wrote {output / name}.json after {minutes} minutes", flush=True)
 
 
 def _line(row: dict[str, object]) -> str:
@@ -90,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=Path(named) if named else None, help="folder of real data"
     )
-    parser.add_argument("--full", action="store_true", help="all sets, all rivals, hours")
+    parser.add_argument("--full", action="store_true", help="all sets, all rivals, an hour")
     parser.add_argument("--tiny", action="store_true", help="generated data only: does it work?")
     parser.add_argument("--only", nargs="+", choices=list(GROUPS), help="some groups")
     parser.add_argument("--seeds", type=int, default=3, help="fits of ours for each median")

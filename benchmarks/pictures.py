@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
 
 mpl.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
-# Two of Okabe and Ito's colours; line style and marker tell the same.
+# Okabe and Ito's colours; line style and marker tell the same.
 _STYLES = (("#0072B2", "-", None), ("#D55E00", "--", "o"))
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_MARKERS = "osD^vP"
 
 
 def draw(row: dict[str, object], path: Path) -> None:
     """Draw objective against time: how far above the lowest value that any solver reached."""
     curves: dict[str, list[list[float]]] = row["curves"]
     lowest = min(point[2] for curve in curves.values() for point in curve)
-    with mpl.rc_context({"svg.hashsalt": "nonneg", "font.size": 10}):
-        figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    title = f"{row['data']}, {row['loss']}, rank {row['n_components']}"
+    with _page(title, "seconds, start included", "% above the lowest objective", path) as axes:
         for (name, curve), (colour, line, marker) in zip(curves.items(), _STYLES, strict=True):
             times = [seconds for _, seconds, _ in curve]
             above = [max(100 * (value / lowest - 1), 1e-4) for _, _, value in curve]
             axes.plot(times, above, line, color=colour, marker=marker, markersize=4, label=name)
-        axes.set(xscale="log", yscale="log", xlabel="seconds, start included")
-        axes.set_ylabel("% above the lowest objective")
-        axes.set_title(f"{row['data']}, {row['loss']}, rank {row['n_components']}", fontsize=10)
+        axes.legend(frameon=False)
+
+
+def draw_growth(lines: dict[str, list[tuple[float, float]]], axis: str, path: Path) -> None:
+    """Draw seconds an iteration against a size, a line a set and loss, beside linear growth."""
+    with _page(f"One iteration against {axis}", axis, "seconds", path) as axes:
+        for i, (name, points) in enumerate(lines.items()):
+            style = {"color": _COLOURS[i % 6], "marker": _MARKERS[i % 6], "markersize": 4}
+            axes.plot(*zip(*points, strict=True), label=name, **style)
+        points = sorted(point for line in lines.values() for point in line)
+        sizes = (points[0][0], points[-1][0])
+        floor = 0.5 * points[0][1]
+        linear = [floor * size / sizes[0] for size in sizes]
+        axes.plot(sizes, linear, ":", color="#555555", label="linear growth")
+        axes.legend(frameon=False, fontsize=8)
+
+
+@contextmanager
+def _page(title: str, across: str, up: str, path: Path) -> Iterator[Axes]:
+    """Give axes in logarithms, and write them when they are filled."""
+    with mpl.rc_context({"svg.hashsalt": "nonneg", "font.size": 10}):
+        figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+        axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+        axes.set_title(title, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
-        axes.legend(frameon=False)
+        yield axes
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)

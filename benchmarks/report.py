@@ -8,8 +8,9 @@ import argparse
 import json
 import re
 from pathlib import Path
+from statistics import median
 
-from pictures import draw
+from pictures import draw, draw_growth
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- from the records: begin -->", "<!-- from the records: end -->"
@@ -38,8 +39,7 @@ def sections(results: Path, pictures: Path) -> list[str]:
             record = json.loads(path.read_text(encoding="utf-8"))
             if "group" in record:
                 parts += [f"## {title}", provenance(record), record["about"], render(record)]
-                if name == "curves":
-                    parts += drawn(record, pictures)
+                parts += PICTURES.get(name, lambda *_: [])(record, pictures)
     return parts or ["No record has been made yet."]
 
 
@@ -61,7 +61,7 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 
 def seconds(value: float) -> str:
     """Three digits are more than a clock is worth."""
-    return f"{value:.3g} s"
+    return f"{value:.3g} s" if value >= 0.01 else f"{1000 * value:.3g} ms"
 
 
 def verdict(row: dict) -> str:
@@ -109,15 +109,17 @@ def of_survey(record: dict) -> str:
         why = absent(row)
         head = [row["data"], row.get("loss", ""), row.get("solver", "")]
         if why:
-            lines.append([*head, why, "", "", "", ""])
+            lines.append([*head, "", why, "", "", "", "", ""])
             continue
-        best = " ".join(f"{rank['best_objective']:.6g}" for rank in row["ranks"])
         mean = " ".join(f"{rank['mean_objective']:.6g}" for rank in row["ranks"])
         stable = " ".join(f"{rank['cophenetic']:.3f}" for rank in row["ranks"])
         ratio = f"{row['ratio']:.1f}×" if "ratio" in row else ""
-        lines.append([*head, seconds(row["seconds"]), ratio, mean, best, stable])
-    heads = ["data", "loss", "solver", "total", "ratio", "mean objective a rank", "best", "coph."]
-    return table(heads, lines)
+        made = f"{row['runs_timed']} of {row['n_runs']}"
+        goal = f"≥ {row['target']:g}×" if "target" in row else ""
+        times = [seconds(row["seconds"]), ratio, goal, verdict(row)]
+        lines.append([*head, made, *times, mean, stable])
+    heads = ["data", "loss", "solver", "runs made a rank", "time of all", "ratio", "target", "met"]
+    return table([*heads, "mean objective of each rank", "cophenetic"], lines)
 
 
 def of_masked(record: dict) -> str:
@@ -152,19 +154,38 @@ def of_memory(record: dict) -> str:
 
 
 def of_growth(record: dict) -> str:
-    """Render growth with entries, rank and threads."""
-    lines = []
+    """Render slopes, threads and products a second; the points themselves are in the pictures."""
+    slopes, threads = [], []
     for row in record["rows"]:
         why = absent(row)
-        if why:
-            lines.append([row["kind"], row["data"], why, "", "", "", "", ""])
-            continue
-        speedup = f"{row['speedup']:.2f}×" if "speedup" in row else ""
-        numbers = [str(row["n_components"]), str(row["threads"]), f"{row['entries']:.2g}"]
-        times = [seconds(row["seconds"]), seconds(row["iteration_seconds"])]
-        lines.append([row["kind"], row["data"], row["loss"], *numbers, *times, speedup])
-    heads = ["grows", "data", "loss", "rank", "threads", "entries", "call", "iteration"]
-    return table([*heads, "speed-up"], lines)
+        if row["kind"].startswith("slope"):
+            value = why or f"{row['slope']:.2f}"
+            goal = "" if why else f"≤ {row['target']:g}"
+            with_what = row["kind"].removeprefix("slope of ")
+            slopes.append([with_what, row["data"], row["loss"], value, goal, verdict(row)])
+        elif row["kind"] == "threads" or why:
+            head = [row["data"], f"{row['loss']}, {row['n_components']}"]
+            if why:
+                threads.append([*head, str(row.get("threads", "")), why, "", "", "", ""])
+                continue
+            speedup = f"{row['speedup']:.2f}×" if "speedup" in row else ""
+            goal = f"≥ {row['target']:g}×" if "target" in row else ""
+            gflops = f"{row['gflops']:.1f}" if "gflops" in row else ""
+            head += [str(row["threads"]), seconds(row["iteration_seconds"]), gflops]
+            threads.append([*head, speedup, goal, verdict(row)])
+    where = record["machine"]
+    limits = (
+        f"This machine, two threads: {where['gemm_gflops']:.0f} GFLOP/s in a float32 matrix "
+        f"product, {where['copy_gb_per_second']:.1f} GB/s in a copy."
+    )
+    heads = ["data", "loss, rank", "threads", "iteration", "GFLOP/s"]
+    return "\n\n".join(
+        [
+            table(["grows with", "data", "loss", "slope", "target", "met"], slopes),
+            table([*heads, "speed-up", "target", "met"], threads),
+            limits,
+        ]
+    )
 
 
 def of_startup(record: dict) -> str:
@@ -177,17 +198,26 @@ def of_startup(record: dict) -> str:
 
 
 def of_plain(record: dict) -> str:
-    """Render the comparison with the textbook algorithm."""
-    lines = []
+    """Render the comparison with the textbook algorithm, a line a set and loss."""
+    cases: dict[tuple[str, str], list[dict]] = {}
     for row in record["rows"]:
-        head = [row["data"], f"{row['loss']}, {row['n_components']}", str(row.get("seed", ""))]
-        why = absent(row)
+        cases.setdefault((row["data"], f"{row['loss']}, {row['n_components']}"), []).append(row)
+    lines = []
+    for head, rows in cases.items():
+        why = next((absent(row) for row in rows if absent(row)), None)
         if why:
-            lines.append([*head, why, "", "", ""])
+            lines.append([*head, why, "", "", "", "", ""])
             continue
-        times = [seconds(row["fast"]["seconds"]), seconds(row["plain"]["seconds"])]
-        lines.append([*head, *times, f"{100 * row['above_plain']:+.4f} %", verdict(row)])
-    return table(["data", "loss, rank", "seed", "fast", "plain", "above plain", "met"], lines)
+        fast, plain = (median(row[run]["seconds"] for row in rows) for run in ("fast", "plain"))
+        above = [100 * row["above_plain"] for row in rows]
+        cut = sum(row["plain_cut"] for row in rows)
+        mark = f"{cut} of {len(rows)}" if cut else "none"
+        missed = sum(row["target_met"] is False for row in rows)
+        met = f"**no**, {missed} of {len(rows)}" if missed else "cut" if cut == len(rows) else "yes"
+        gaps = [f"{median(above):+.3f} %", f"{max(above):+.3f} %"]
+        lines.append([*head, seconds(fast), seconds(plain), *gaps, mark, met])
+    heads = ["data", "loss, rank", "fast", "plain", "above plain", "worst", "plain cut by time"]
+    return table([*heads, "met"], lines)
 
 
 def of_curves(record: dict) -> str:
@@ -196,7 +226,7 @@ def of_curves(record: dict) -> str:
     return "\n".join(why)
 
 
-def drawn(record: dict, pictures: Path) -> list[str]:
+def curves_drawn(record: dict, pictures: Path) -> list[str]:
     """Draw the curves and return the links to them."""
     links = []
     for row in record["rows"]:
@@ -208,6 +238,26 @@ def drawn(record: dict, pictures: Path) -> list[str]:
     return links
 
 
+def growth_drawn(record: dict, pictures: Path) -> list[str]:
+    """Draw how time grows with the entries and with the rank, and return the links."""
+    links = []
+    for kind, axis, label in (
+        ("entries", "entries", "entries of X"),
+        ("rank", "n_components", "rank"),
+    ):
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for row in record["rows"]:
+            if row["kind"] == kind and not absent(row):
+                set_name = "" if kind == "entries" else f"{row['data']}, "
+                point = (row[axis], row["iteration_seconds"])
+                lines.setdefault(set_name + row["loss"], []).append(point)
+        if lines:
+            draw_growth(lines, label, pictures / f"growth-{kind}.svg")
+            links.append(f"![Seconds an iteration against {label}](pictures/growth-{kind}.svg)")
+    return links
+
+
+PICTURES = {"curves": curves_drawn, "growth": growth_drawn}
 SECTIONS = (
     ("speed", "Time to a rival's objective", of_speed),
     ("curves", "Objective against time", of_curves),

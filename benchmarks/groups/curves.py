@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness import Bench, name_of
-from sets import load
 from task import Task
+
+from groups.cases import FROBENIUS, KL, Case, loaded
 
 FILE = "curves"
 ABOUT = (
@@ -15,36 +16,32 @@ ABOUT = (
     "these objectives are recomputed in float64. Initialisation included on both sides."
 )
 CASES = (
-    ("20 newsgroups tf-idf", "frobenius", 20, True),
-    ("CBCL faces", "frobenius", 49, True),
-    ("20 newsgroups counts", "kullback-leibler", 20, False),
-    ("pbmc3k counts", "kullback-leibler", 20, False),
-    ("pbmc3k counts", "frobenius", 20, False),
+    Case("20 newsgroups tf-idf", FROBENIUS, 20),
+    Case("CBCL faces", FROBENIUS, 49),
+    Case("20 newsgroups counts", KL, 20, quick=False),
+    Case("pbmc3k counts", KL, 20, quick=False),
+    Case("pbmc3k counts", FROBENIUS, 20, quick=False),
 )
+TINY = (Case("small sparse", FROBENIUS, 5), Case("small sparse", KL, 5))
 PASSES = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 def run(bench: Bench) -> Iterator[dict[str, object]]:
     """One row a set and loss."""
-    tiny = [("small sparse", loss, 5, True) for loss in ("frobenius", "kullback-leibler")]
-    for name, loss, n_components, quick in tiny if bench.tiny else CASES:
-        if not (quick or bench.full):
+    counted = PASSES if bench.full else PASSES[:2] if bench.tiny else PASSES[:6]
+    for case, row, X in loaded(bench, CASES, TINY):
+        if X is None:
+            yield row
             continue
-        row: dict[str, object] = {"data": name, "loss": loss, "n_components": n_components}
-        try:
-            X = load(name, bench.data)
-        except FileNotFoundError as absent:
-            yield {**row, "missing": str(absent)}
-            continue
-        common = {"n_components": n_components, "loss": loss, "threads": bench.threads}
+        common = {"n_components": case.n_components, "loss": case.loss, "threads": bench.threads}
         settings = {"tol": 1e-8, "max_iter": 300}
-        ours = bench.run(name, X, Task("ours", settings=settings, **common))
+        ours = bench.run(case.data, X, Task("ours", settings=settings, **common))
         if ours.answer is None:
             yield {**row, "failed": ours.failure}
             continue
         theirs = []
-        for passes in PASSES if bench.full else PASSES[:6]:
-            outcome = bench.run(name, X, Task("scikit_learn", passes=passes, **common))
+        for passes in counted:
+            outcome = bench.run(case.data, X, Task("scikit_learn", passes=passes, **common))
             if outcome.answer is not None:
                 theirs.append([passes, outcome.answer.seconds, outcome.objective])
         yield row | {

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import scipy.sparse as sp
 from harness import Bench, name_of
 from objective import Matrix
-from sets import load
 from task import Task
+
+from groups.cases import FROBENIUS, KL, Case, loaded
 
 FILE = "memory"
 ABOUT = (
@@ -18,36 +19,32 @@ ABOUT = (
 )
 ALLOWANCE_MB = 64.0
 CASES = (
-    ("20 newsgroups tf-idf", "frobenius", 20, True),
-    ("20 newsgroups counts", "kullback-leibler", 20, True),
-    ("ORL faces", "frobenius", 40, True),
-    ("dense synthetic", "frobenius", 40, True),
-    ("CBCL faces", "frobenius", 49, True),
-    ("pbmc3k counts", "frobenius", 20, False),
-    ("pbmc3k counts", "kullback-leibler", 20, False),
+    Case("20 newsgroups tf-idf", FROBENIUS, 20),
+    Case("20 newsgroups counts", KL, 20),
+    Case("ORL faces", FROBENIUS, 40),
+    Case("dense synthetic", FROBENIUS, 40),
+    Case("CBCL faces", FROBENIUS, 49),
+    Case("pbmc3k counts", FROBENIUS, 20, quick=False),
+    Case("pbmc3k counts", KL, 20, quick=False),
 )
+TINY = (Case("small sparse", FROBENIUS, 5), Case("small dense", KL, 5))
 
 
 def run(bench: Bench) -> Iterator[dict[str, object]]:
     """One row a set and solver."""
-    tiny = [("small sparse", "frobenius", 5, True), ("small dense", "kullback-leibler", 5, True)]
-    for name, loss, n_components, quick in tiny if bench.tiny else CASES:
-        if not (quick or bench.full):
-            continue
-        row: dict[str, object] = {"data": name, "loss": loss, "n_components": n_components}
-        try:
-            X = load(name, bench.data)
-        except FileNotFoundError as absent:
-            yield {**row, "missing": str(absent)}
+    for case, row, X in loaded(bench, CASES, TINY):
+        if X is None:
+            yield row
             continue
         size = megabytes(X)
-        factors = n_components * sum(X.shape) * X.dtype.itemsize / 1e6
+        factors = case.n_components * sum(X.shape) * X.dtype.itemsize / 1e6
         row |= {"x_mb": round(size, 1), "factors_mb": round(factors, 1)}
         row["target_mb"] = round(size + factors + ALLOWANCE_MB, 1)
         for solver in ("ours", "scikit_learn"):
-            # Where the peak is, is known after a few iterations.
-            asked = Task(solver, n_components, loss, threads=bench.threads, passes=8)
-            outcome = bench.run(name, X, asked)
+            # Ours to its own end; a few iterations of the rival tell where its peak is.
+            passes = None if solver == "ours" else 8
+            asked = Task(solver, case.n_components, case.loss, threads=bench.threads, passes=passes)
+            outcome = bench.run(case.data, X, asked)
             one = row | {"solver": name_of(solver)} | outcome.told()
             if solver == "ours" and "peak_mb" in one:
                 one["target_met"] = one["peak_mb"] <= row["target_mb"]

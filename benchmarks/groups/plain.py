@@ -5,58 +5,70 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness import Bench
-from sets import load
 from task import Task
+
+from groups.cases import FROBENIUS, KL, Case, loaded
 
 FILE = "plain"
 ABOUT = (
-    "The same start twice: with our defaults, and with accelerate=False (the textbook algorithm), "
-    "many iterations and a limit of time. The fast run should end at most .05 % above the plain."
+    "The same random start and the same settings twice, to convergence: as the library does it, "
+    "and with accelerate=False (the textbook algorithm). The fast run should end at most .05 % "
+    "above the plain one. A plain run that was cut by time had not settled: where the fast run "
+    "ends below it, that says little."
 )
 MARGIN = 1.0005
-PLAIN = {"accelerate": False, "max_iter": 20_000, "tol": 1e-6}
+SETTINGS = {"init": "random", "tol": 1e-6, "max_iter": 20_000}
 CASES = (
-    ("20 newsgroups tf-idf", "frobenius", 20, True),
-    ("CBCL faces", "frobenius", 49, True),
-    ("20 newsgroups counts", "kullback-leibler", 20, False),
-    ("pbmc3k counts", "kullback-leibler", 20, False),
-    ("pbmc3k counts", "frobenius", 20, False),
-    ("ORL faces", "frobenius", 40, False),
-    ("dense synthetic", "frobenius", 40, False),
-    ("ALL-AML", "kullback-leibler", 3, False),
-    ("ALL-AML", "frobenius", 3, False),
+    Case("20 newsgroups tf-idf", FROBENIUS, 20),
+    Case("CBCL faces", FROBENIUS, 49),
+    Case("20 newsgroups counts", KL, 20, quick=False),
+    Case("pbmc3k counts", KL, 20, quick=False),
+    Case("pbmc3k counts", FROBENIUS, 20, quick=False),
+    Case("ORL faces", FROBENIUS, 40, quick=False),
+    Case("dense synthetic", FROBENIUS, 40, quick=False),
+    Case("ALL-AML", KL, 3, quick=False),
+    Case("ALL-AML", FROBENIUS, 3, quick=False),
 )
+TINY = (Case("small dense", FROBENIUS, 5), Case("small sparse", KL, 5))
 
 
 def run(bench: Bench) -> Iterator[dict[str, object]]:
     """One row a set, loss and seed."""
-    tiny = [("small dense", "frobenius", 5, True), ("small sparse", "kullback-leibler", 5, True)]
-    limit = 40.0 if bench.full else 10.0
-    for name, loss, n_components, quick in tiny if bench.tiny else CASES:
-        if not (quick or bench.full):
-            continue
-        row: dict[str, object] = {"data": name, "loss": loss, "n_components": n_components}
-        try:
-            X = load(name, bench.data)
-        except FileNotFoundError as absent:
-            yield {**row, "missing": str(absent)}
+    limit = 30.0 if bench.full else 10.0
+    for case, row, X in loaded(bench, CASES, TINY):
+        if X is None:
+            yield row
             continue
         for seed in range(5 if bench.full else 1):
-            common = {"n_components": n_components, "loss": loss, "seed": seed}
-            fast = bench.run(name, X, Task("ours", threads=bench.threads, **common))
-            settings = PLAIN | {"max_seconds": limit}
-            slow = bench.run(
-                name, X, Task("ours", threads=bench.threads, settings=settings, **common)
+            settings = SETTINGS | {"max_seconds": limit}
+            fast, slow = (
+                bench.run(
+                    case.data,
+                    X,
+                    Task(
+                        "ours",
+                        case.n_components,
+                        case.loss,
+                        seed=seed,
+                        threads=bench.threads,
+                        settings=settings | {"accelerate": accelerate},
+                    ),
+                )
+                for accelerate in (True, False)
             )
             failed = fast.failure or slow.failure
             if failed:
                 yield {**row, "seed": seed, "failed": failed}
                 continue
-            above = fast.objective / slow.objective - 1
+            met = fast.objective <= slow.objective * MARGIN
+            cut = slow.told()["status"] != "CONVERGED"
             yield row | {
                 "seed": seed,
+                "limit_seconds": limit,
                 "fast": fast.told(),
                 "plain": slow.told(),
-                "above_plain": above,
-                "target_met": fast.objective <= slow.objective * MARGIN,
+                "above_plain": fast.objective / slow.objective - 1,
+                "plain_cut": cut,
+                # A run that was cut proves a miss, but not a hit.
+                "target_met": None if cut and met else met,
             }

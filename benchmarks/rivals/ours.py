@@ -1,4 +1,4 @@
-"""nonneg's `factorize`: to a goal, for a number of passes, or with its own stopping rule."""
+"""nonneg's `factorize` and `factorize_runs`: to a goal, for some passes, or as they stop."""
 
 from __future__ import annotations
 
@@ -45,17 +45,15 @@ def run(task: Task, data: Matrix) -> Answer:
 
 def _runs(task: Task, data: Matrix) -> Answer:
     """Return every run from a different random start."""
-    common = {"loss": task.loss, "n_threads": task.threads, **task.settings}
     started = time.perf_counter()
-    if "factorize_runs" in nonneg.__all__:
-        fits = nonneg.factorize_runs(
-            data, task.n_components, n_runs=task.n_runs, random_state=task.seed, **common
-        )
-    else:
-        seeds = range(task.seed, task.seed + task.n_runs)
-        fits = [
-            nonneg.factorize(data, task.n_components, init="random", random_state=seed, **common)
-            for seed in seeds
-        ]
+    fits = nonneg.factorize_runs(
+        data,
+        task.n_components,
+        n_runs=task.n_runs,
+        loss=task.loss,
+        random_state=task.seed,
+        n_threads=task.threads,
+        **task.settings,
+    )
     seconds = time.perf_counter() - started
     return Answer(seconds, [(fit.W, fit.H) for fit in fits])
