@@ -11,6 +11,8 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 # Okabe and Ito's colours; line style and marker tell the same.
 _STYLES = (("#0072B2", "-", None), ("#D55E00", "--", "o"))
@@ -43,6 +45,8 @@ def draw_growth(lines: dict[str, list[tuple[float, float]]], axis: str, path: Pa
         linear = [floor * size / sizes[0] for size in sizes]
         axes.plot(sizes, linear, ":", color="#555555", label="linear growth")
         axes.legend(frameon=False, fontsize=8)
+        # Sizes a decade or a doubling apart: each has its tick.
+        axes.xaxis.set_major_locator(FixedLocator(sorted({size for size, _ in points})))
 
 
 @contextmanager
@@ -55,6 +59,27 @@ def _page(title: str, across: str, up: str, path: Path) -> Iterator[Axes]:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
         yield axes
+        for line in (axes.xaxis, axes.yaxis):
+            _number(line)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
+
+
+def _number(line: Axis) -> None:
+    """Label a logarithmic axis with few plain numbers, whether it spans one decade or eight."""
+    low, high = line.get_view_interval()
+    if isinstance(line.get_major_locator(), LogLocator):
+        subs = (1.0, 2.0, 5.0) if high < 300 * low else (1.0,)
+        line.set_major_locator(LogLocator(subs=subs))
+    line.set_major_formatter(FuncFormatter(_digits))
+    line.set_minor_formatter(NullFormatter())
+
+
+def _digits(value: float, _: int | None = None) -> str:
+    """Return .005 and 64 as they are, a million as 10⁶."""
+    if 1e-4 <= value < 1e5:
+        return f"{value:g}"
+    front, power = f"{value:e}".split("e")
+    times = "" if float(front) == 1 else f"{float(front):g}·"
+    return f"${times}10^{{{int(power)}}}$"
