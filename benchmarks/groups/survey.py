@@ -17,7 +17,8 @@ ABOUT = (
     "the rivals each with their own defaults and stopping rules. R's NMF and nimfa use one core, "
     "as they come. ratio = rival's total seconds / ours. Consensus of the samples by the largest "
     "entry of their column of H; cophenetic correlation of average linkage on 1 − consensus. Where "
-    "a rival made fewer runs of a rank than ours, its time is scaled up by the number of runs."
+    "a rival made fewer runs of a rank than ours, its time is scaled up by the number of runs; its "
+    "cophenetic correlation, of few runs, is coarse."
 )
 TARGET = 100.0
 RIVALS = (("r_nmf", {}), ("nimfa", {"method": "Nmf"}))
