@@ -16,10 +16,11 @@ from groups.cases import FROBENIUS, KL, Case, loaded
 FILE = "growth"
 ABOUT = (
     "Ours for a fixed number of iterations, medians of three fits (one where it takes more than "
-    "10 s): seconds of the call, and of one iteration without checks and start. gflops counts the products with X that a "
-    "frobenius iteration needs at least (4 · entries · rank), beside the machine's limits. slope "
-    "is that of the straight line through the three largest sizes in logarithms (small ones hide "
-    "growth behind what every iteration costs): 1 is linear growth. speedup: over one thread."
+    "10 s): seconds of the call, and of one iteration without checks and start. gflops counts the "
+    "products with X that a frobenius iteration needs at least (4 · entries · rank), beside the "
+    "machine's limits. slope is that of the straight line through the three largest sizes in "
+    "logarithms (small ones hide growth behind what every iteration costs): 1 is linear growth. "
+    "speedup: over one thread."
 )
 PASSES = 10
 # A fit that takes longer is timed once.
