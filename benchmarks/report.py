@@ -111,8 +111,8 @@ def of_survey(record: dict) -> str:
         if why:
             lines.append([*head, "", why, "", "", "", "", ""])
             continue
-        mean = " ".join(f"{rank['mean_objective']:.6g}" for rank in row["ranks"])
-        stable = " ".join(f"{rank['cophenetic']:.3f}" for rank in row["ranks"])
+        mean = ", ".join(f"{rank['mean_objective']:.5g}" for rank in row["ranks"])
+        stable = ", ".join(f"{rank['cophenetic']:.3f}" for rank in row["ranks"])
         ratio = f"{row['ratio']:.1f}×" if "ratio" in row else ""
         made = f"{row['runs_timed']} of {row['n_runs']}"
         goal = f"≥ {row['target']:g}×" if "target" in row else ""
