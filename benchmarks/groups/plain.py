@@ -34,7 +34,7 @@ TINY = (Case("small dense", FROBENIUS, 5), Case("small sparse", KL, 5))
 
 def run(bench: Bench) -> Iterator[dict[str, object]]:
     """One row a set, loss and seed."""
-    limit = 20.0 if bench.full else 10.0
+    limit = 40.0 if bench.full else 10.0
     for case, row, X in loaded(bench, CASES, TINY):
         if X is None:
             yield row
