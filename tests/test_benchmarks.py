@@ -65,6 +65,6 @@ def test_the_page_is_made_from_the_records(repository, records):
     assert "| small dense | kullback-leibler, 5 | scikit-learn |" in text
     assert "missing: its environment was not built" in text
     pictures = list((page.parent / "pictures").glob("*.svg"))
-    # Two sets with curves, growth with the entries and with the rank.
-    assert len(pictures) == 4
+    # The curves of a set, growth with the entries and with the rank.
+    assert len(pictures) == 3
     assert all(f"pictures/{picture.name}" in text for picture in pictures)

@@ -34,7 +34,7 @@ CASES = (
     Case("pbmc3k counts", FROBENIUS, 20, quick=False),
     Case("pbmc3k counts", KL, 20, quick=False),
 )
-TINY = (Case("small sparse", KL, 5), Case("small dense", FROBENIUS, 5))
+TINY = (Case("small sparse", KL, 5),)
 # What the slopes may be: linear in the entries, which costs a little more where the factors no
 # longer fit into cache; at most linear in the rank.
 SLOPES = {"entries": 1.1, "rank": 1.0}

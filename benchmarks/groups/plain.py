@@ -11,8 +11,8 @@ from groups.cases import FROBENIUS, KL, Case, loaded
 
 FILE = "plain"
 ABOUT = (
-    "The same random start and the same settings twice, to convergence: as the library does it, "
-    "and with accelerate=False (the textbook algorithm). The fast run should end at most .05 % "
+    "Random starts, each run twice with the same settings, to convergence: as the library does "
+    "it, and with accelerate=False (the textbook algorithm). The fast run should end at most .05 % "
     "above the plain one. A plain run that was cut by time had not settled: where the fast run "
     "ends below it, that says little."
 )
@@ -29,7 +29,7 @@ CASES = (
     Case("ALL-AML", KL, 3, quick=False),
     Case("ALL-AML", FROBENIUS, 3, quick=False),
 )
-TINY = (Case("small dense", FROBENIUS, 5), Case("small sparse", KL, 5))
+TINY = (Case("small sparse", KL, 5),)
 
 
 def run(bench: Bench) -> Iterator[dict[str, object]]:
