@@ -58,7 +58,6 @@ TINY = (
     Race("small sparse", KL, 5, "scikit_learn"),
     Race("small dense", FROBENIUS, 5, "nimfa"),
     Race("small dense", KL, 5, "nimfa"),
-    Race("small dense", FROBENIUS, 5, "r_nmf"),
     Race("small sparse", FROBENIUS, 5, "r_rcppml", None, {"tol": 1e-4}),
     Race("small sparse", FROBENIUS, 5, "gensim"),
 )
