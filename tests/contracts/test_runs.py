@@ -143,12 +143,12 @@ def test_a_run_that_dies_early_does_not_disturb_the_others(monkeypatch):
     X = matrix("holes")
     starting = alternate.Run.__init__
 
-    def kill(run, left, right, rng):
+    def kill(run, left, right, rng, **options):
         killed.append(run)
         if len(killed) == 2:
             left.values[:] = 0
             right.values[:] = 0
-        starting(run, left, right, rng)
+        starting(run, left, right, rng, **options)
 
     killed = []
     plain = factorize_runs(X, 3, n_runs=4, random_state=0)

@@ -148,9 +148,9 @@ def factorize(
     init : {"auto", "random", "sampled", "compressed", "nndsvd", "nndsvda", "nndsvdar", "given"}
         "auto" is given when W and H are; sampled (a few iterations on a fifth of the rows, from a
         random start) for kullback-leibler on sparse X with many rows; compressed (nndsvda, then a
-        few iterations on the truncated SVD of X) for frobenius on large dense X; nndsvda for frobenius and
-        the β-divergences except kullback-leibler, with no entry missing and a rank up to the
-        smaller side of X; else random.
+        few iterations on the truncated SVD of X) for frobenius on large dense X; nndsvda for
+        frobenius and the β-divergences except kullback-leibler, with no entry missing and a rank
+        up to the smaller side of X; else random.
     missing_values : nan or 0
         NaN cells of a dense X are missing in any case. 0: so are zeros, and absent entries of a
         sparse X. Default nan.
@@ -491,7 +491,8 @@ def _init_name(
         if not can_compress(problem, k, solver):
             raise InputError(
                 'init="compressed" needs dense X, complete and much larger than n_components on '
-                'both sides, loss="frobenius", and factors without penalties or bounds · use init="auto"'
+                'both sides, loss="frobenius", and factors without penalties or bounds · use '
+                'init="auto"'
             )
         return init
     if init not in INITS:
