@@ -597,6 +597,11 @@ def _given_factors(
             raise InputError(
                 f"{name} holds values that are no finite numbers ≥ 0 · give a start ≥ 0"
             )
+        if values.max() > np.finfo(data.dtype).max:
+            raise InputError(
+                f"{name} has entries up to {float(values.max()):g} · they overflow {data.dtype}, "
+                "the type of X · scale the start down"
+            )
         if name == "W":
             shift = half - data.exponent
             left = np.ascontiguousarray(np.ldexp(values.astype(data.dtype), shift))

@@ -77,7 +77,7 @@ def working_dtype(dtype: np.dtype) -> np.dtype:
             f"X has dtype {dtype} · only numbers can be factorized · encode or drop the columns "
             "that are not numeric"
         )
-    small = dtype.itemsize < 4 or dtype == np.float32
+    small = dtype.itemsize < 4 or dtype.newbyteorder("=") == np.float32
     return np.dtype(np.float32 if small else np.float64)
 
 
@@ -368,7 +368,20 @@ def _dense_weights(weights: MatrixLike, shape: tuple[int, int], dtype: np.dtype)
             f"weights have shape {given.shape} · X has shape {shape} · give one weight a cell"
         )
     _check_weights(given)
-    return cast(FloatArray, given.astype(dtype, copy=False))
+    return _narrow_weights(given, dtype)
+
+
+def _narrow_weights(values: NDArray[np.generic], dtype: np.dtype) -> FloatArray:
+    """Return weights in the dtype of X; their sum has to be finite in it."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(dtype, copy=False)
+        total = narrow.sum(dtype=np.float64)
+    if not (np.isfinite(total) and np.isfinite(narrow.max(initial=0.0))):
+        raise InputError(
+            f"weights up to {float(np.max(values)):g} · their sum overflows in {dtype} · divide "
+            "them all by the largest: the unit of weights makes no difference"
+        )
+    return cast(FloatArray, narrow)
 
 
 def _check_weights(values: NDArray[np.generic]) -> None:
@@ -422,7 +435,7 @@ def _from_sparse(
             part = slice(indptr[rows.start], indptr[rows.start] + owner.size)
             block = np.asarray(weight_csr[owner, indices[part]]).ravel()
             _check_weights(block)
-            picked[part] = block
+            picked[part] = _narrow_weights(block, dtype)
         keep &= picked > 0
         chosen = cast(FloatArray, picked[keep])
     if not keep.all():
@@ -451,18 +464,25 @@ def sound_csr(X: _AnySparse, name: str = "X", *, by_columns: bool = False) -> _A
     elif X.format == "bsr":
         by_blocks = tuple(side // block for side, block in zip(X.shape, X.blocksize, strict=True))
         _check_structure(X, by_blocks, len(X.data), name)
+    elif X.format == "dia" and (X.data.ndim != 2 or X.offsets.shape != X.data.shape[:1]):
+        raise _corrupt(X, name, "its diagonals and their offsets differ in number")
+    elif X.format == "lil" and any(len(c) != len(v) for c, v in zip(X.rows, X.data, strict=True)):
+        raise _corrupt(X, name, "a row has more columns than values, or fewer")
     elif X.format == "coo":
         for side, places in zip(X.shape, (X.row, X.col), strict=True):
             if places.size and not (places.min() >= 0 and places.max() < side):
                 raise _corrupt(X, name, "an index lies outside its shape")
     # Small integers would wrap around when duplicates are summed.
     wide = X.astype(working_dtype(X.dtype)) if X.dtype.kind in "biu" else X
+    check_memory(8.0 * (X.shape[0] + 1), f"{name} by rows: one pointer for each of {X.shape[0]}")
     if by_columns:
         wide = wide.T
     try:
         csr = wide if wide.format == "csr" else wide.tocsr()
     except ValueError as error:
         raise _corrupt(X, name, error) from None
+    if X.format == "lil":
+        _check_structure(csr, csr.shape, csr.data.size, name)
     if not csr.has_canonical_format:
         csr = csr.copy()
         csr.sum_duplicates()
@@ -470,6 +490,11 @@ def sound_csr(X: _AnySparse, name: str = "X", *, by_columns: bool = False) -> _A
 
 
 def _check_structure(X: _AnySparse, shape: tuple[int, ...], n_stored: int, name: str) -> None:
+    for part in (X.indptr, X.indices):
+        if part.dtype.kind not in "iu" or part.ndim != 1:
+            raise _corrupt(X, name, f"indices are {part.ndim}-D of {part.dtype}")
+    if X.format != "bsr" and X.data.ndim != 1:
+        raise _corrupt(X, name, f"values are {X.data.ndim}-D")
     try:
         kernels.csr_kernel(shape, X.indptr, X.indices, np.zeros(n_stored, np.float32))
     except (ValueError, TypeError) as error:
