@@ -296,14 +296,18 @@ def test_float32_of_either_byte_order_is_computed_in_float32():
     assert factorize(swapped(X), 2, random_state=0).W.dtype == np.float32
 
 
-@pytest.mark.xfail(strict=False, reason="cross products of long rows are summed in float32")
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_the_objective_of_a_long_row_of_float32_is_that_of_its_factors(solver):
-    X = lopsided(20_000, np.float32, np.int32)
+def test_the_objective_of_a_long_row_is_that_of_its_factors(solver, dtype):
+    X = lopsided(20_000, dtype, np.int32)
     fit = factorize(X, 2, solver=solver, init="random", max_iter=30, random_state=0)
     exact = 0.5 * np.sum((X.toarray() - fit.W.astype(float) @ fit.H.astype(float)) ** 2)
-    assert fit.objective == pytest.approx(exact, rel=1e-4)
-    assert fit.objective <= fit.history[-1].objective * (1 + 1e-5)
+    # The cross products of a long row are summed in the dtype of the data, and the objective is a
+    # small rest of large sums. So it is true to a share of ½‖X‖², not of itself: this fit leaves
+    # 1/600 of ½‖X‖², and its objective in float32 is off by up to .8 %.
+    off = {np.float32: 3e-5, np.float64: 1e-12}[dtype] * 0.5 * np.sum(X.data.astype(float) ** 2)
+    assert fit.objective == pytest.approx(exact, rel=0, abs=off)
+    assert fit.objective <= fit.history[-1].objective + off
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
