@@ -31,7 +31,7 @@ from nonneg.core.kernels import (
     Terms,
 )
 
-__all__ = ["DataMatrix", "Dense", "Observed", "Sparse", "row_slices"]
+__all__ = ["DataMatrix", "Dense", "LowRank", "Observed", "Sparse", "row_slices"]
 
 _NO_TERMS = Terms()
 _ONE_SWEEP = Sweeps()
@@ -42,7 +42,7 @@ _BLOCK_ROWS = 8192
 
 
 class DataMatrix:
-    """Base of the three storages; every sum is over observed entries and in float64.
+    """Base of all storages; every sum is over observed entries and in float64.
 
     Attributes
     ----------

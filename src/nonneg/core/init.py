@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nonneg.core.data import DataMatrix, Observed, row_slices
 from nonneg.core.kernels import FloatArray
 
-__all__ = ["INITS", "Init", "Triplets", "leading_svd", "starting_factors"]
+__all__ = ["INITS", "MOST_OVERSAMPLING", "Init", "Triplets", "leading_svd", "starting_factors"]
 
 Init = Literal["random", "nndsvd", "nndsvda", "nndsvdar"]
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar")
@@ -29,7 +29,8 @@ Triplets: TypeAlias = tuple[Array, NDArray[np.float64], Array]
 Product = Callable[[Array], Array]
 
 _EXACT_SIDE = 100
-_OVERSAMPLING, _MOST_OVERSAMPLING = 4, 10
+# Columns of the randomised SVD beyond the rank: at least, and at most.
+_OVERSAMPLING, MOST_OVERSAMPLING = 4, 10
 _POWER_ITERATIONS = 2
 _FLOOR = 1e-30
 
@@ -101,7 +102,7 @@ def leading_svd(data: DataMatrix, k: int, rng: np.random.Generator) -> Triplets:
         U, S, Vt = np.linalg.svd(times(np.eye(n)).astype(np.float64), full_matrices=False)
         return U, S, Vt.T
     # Whole groups of eight columns: the kernels read X once for each group they are cut into.
-    width = min(-(-(k + _OVERSAMPLING) // 8) * 8, k + _MOST_OVERSAMPLING, n)
+    width = min(-(-(k + _OVERSAMPLING) // 8) * 8, k + MOST_OVERSAMPLING, n)
     Q: Array = rng.standard_normal((n, width), dtype=np.float32)
     for _ in range(_POWER_ITERATIONS):
         Q = _orthonormal(times_T(times(Q)))

@@ -130,9 +130,10 @@ def fit_memory(data: DataMatrix, k: int, *, gram_form: bool) -> dict[str, float]
     """Return the most bytes that a fit of rank k holds at once, beside `data`.
 
     `transpose`: X from its other side, if a copy is needed. `factors`: at first the start, up to
-    three arrays of k + 10 columns in float64 a side; later each factor four times (now, before,
-    tried, the best of earlier runs) and a cross product in float64. `workspace`: Gram matrices,
-    one for each of up to 64 chunks of rows.
+    three arrays of k + 10 columns a side, as if in float64: random numbers are drawn in it, but the
+    SVD has the dtype of the data, so for float32 this is an upper bound. Later each factor four
+    times (now, before, tried, the best of earlier runs) and a cross product in float64.
+    `workspace`: Gram matrices, one for each of up to 64 chunks of rows.
     """
     sides, size = sum(data.shape), data.dtype.itemsize
     start = sides * (24.0 * (k + 10) + size * k)

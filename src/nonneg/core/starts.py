@@ -11,7 +11,7 @@ import numpy as np
 
 from nonneg.core.alternate import Rule, Run, Status, alternate_runs
 from nonneg.core.data import DataMatrix, Dense, LowRank, Sparse
-from nonneg.core.init import leading_svd, starting_factors
+from nonneg.core.init import MOST_OVERSAMPLING, leading_svd, starting_factors
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import BetaLoss
 from nonneg.core.problem import Factor, Problem
@@ -76,7 +76,7 @@ def can_compress(problem: Problem, k: int, solver: Solver) -> bool:
         and type(problem.data) is Dense
         and not solver.multiplicative
         and not any(side.bounded or side.shrinks for side in (problem.left, problem.right))
-        and _CHEAPER * (m + n) * (k + 10) <= m * n
+        and _CHEAPER * (m + n) * (k + MOST_OVERSAMPLING) <= m * n
     )
 
 
