@@ -35,6 +35,8 @@ def test_auto_is_sampled_for_counts_with_many_rows(counts):
     assert fit(counts, upper_H=3.0).init == "random"
     assert fit(counts, missing_values=0).init == "random"
     assert fit(counts, loss="frobenius").init == "nndsvda"
+    assert fit(counts, accelerate=False).init == "random"
+    assert fit(counts, accelerate=False, init="sampled").init == "sampled"
 
 
 @pytest.mark.parametrize(

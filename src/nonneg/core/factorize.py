@@ -148,9 +148,9 @@ def factorize(
     init : {"auto", "random", "sampled", "compressed", "nndsvd", "nndsvda", "nndsvdar", "given"}
         "auto" is given when W and H are; sampled (a few iterations on a fifth of the rows, from a
         random start) for kullback-leibler on sparse X with many rows; compressed (nndsvda, then a
-        few iterations on the truncated SVD of X) for frobenius on large dense X; nndsvda for
-        frobenius and the β-divergences except kullback-leibler, with no entry missing and a rank
-        up to the smaller side of X; else random.
+        few iterations on the truncated SVD of X) for frobenius on large dense X, neither with
+        accelerate=False; nndsvda for frobenius and the β-divergences except kullback-leibler, with
+        no entry missing and a rank up to the smaller side of X; else random.
     missing_values : nan or 0
         NaN cells of a dense X are missing in any case. 0: so are zeros, and absent entries of a
         sparse X. Default nan.
@@ -231,9 +231,7 @@ def factorize(
     )
     check_fit_memory(data, k, gram_form=problem.in_gram_form)
     chosen = choose_solver(solver, problem)
-    start = _init_name(init, W, H, k, problem, chosen)
-    if start in ("sampled", "compressed") and init == "auto" and not accelerate:
-        start = "random" if start == "sampled" else "nndsvda"
+    start = _init_name(init, W, H, k, problem, chosen, accelerate)
     warn_of_rank(k, data)
     if callback is not None and not callable(callback):
         raise InputError(f"callback={callback!r} cannot be called · give a function of one Step")
@@ -462,6 +460,7 @@ def _init_name(
     k: int,
     problem: Problem,
     solver: Solver,
+    accelerate: bool,
 ) -> str:
     side = min(problem.data.shape)
     given = W is not None or H is not None
@@ -474,9 +473,10 @@ def _init_name(
     if init == "auto":
         # The SVD behind nndsvd is quadratic: outliers pull it, gaps blur it, and for counts under
         # Kullback–Leibler it costs more than it saves and ends no better (docs/adr/0007).
-        if can_sample(problem, k):
+        # The textbook algorithm gets a textbook start.
+        if accelerate and can_sample(problem, k):
             return "sampled"
-        if can_compress(problem, k, solver):
+        if accelerate and can_compress(problem, k, solver):
             return "compressed"
         quadratic = isinstance(problem.loss, BetaLoss) and problem.loss.beta != 1
         return "nndsvda" if quadratic and not problem.data.has_holes and k <= side else "random"
