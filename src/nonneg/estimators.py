@@ -106,7 +106,8 @@ class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # 
     Warns
     -----
     ConvergenceWarning
-        If iterations or time ran out, or Ctrl-C was pressed; the best factors so far are kept.
+        If iterations or time ran out, or Ctrl-C was pressed after the start; the best factors so
+        far are kept.
 
     See Also
     --------

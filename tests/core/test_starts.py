@@ -1,4 +1,4 @@
-"""The sampled start: where it applies, what it promises, and that it ends no worse."""
+"""The sampled and the compressed start: where they apply, what they promise, and how they end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from nonneg import factorize
+from nonneg.core import starts
+from nonneg.core.alternate import Status
 from nonneg.errors import InputError
 
 K = 4
@@ -119,3 +121,24 @@ def test_ctrl_c_while_the_sample_is_fitted_is_ctrl_c(counts, monkeypatch):
     monkeypatch.setattr("nonneg.core.starts.starting_factors", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(counts)
+
+
+@pytest.mark.parametrize("init", ["sampled", "compressed"])
+def test_the_time_limit_holds_while_a_start_iterates(init, counts, table, monkeypatch):
+    taken = []
+    iterated = starts._iterated
+
+    def counted(*arguments):
+        run = iterated(*arguments)
+        taken.append(run.n_iter)
+        return run
+
+    monkeypatch.setattr(starts, "_iterated", counted)
+    X, loss = (counts, "kullback-leibler") if init == "sampled" else (table, "frobenius")
+    result = fit(X, loss=loss, init=init, max_seconds=1e-9)
+    assert taken == [1]
+    assert result.n_iter == 1
+    assert result.status is Status.TIME_LIMIT
+    assert np.isfinite(result.W @ result.H).all()
+    fit(X, loss=loss, init=init)
+    assert taken[1] > 1

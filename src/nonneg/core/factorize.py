@@ -23,6 +23,7 @@ from nonneg.core.penalties import Penalty
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import Solver, choose_solver
 from nonneg.core.starts import (
+    Deadline,
     can_compress,
     can_sample,
     compressed_start,
@@ -174,7 +175,8 @@ def factorize(
         `factorize_runs` do, unless a callback or max_seconds asks for one after the other.
     max_iter : int, default 500
     max_seconds : float, optional
-        Wall-time limit of the whole call.
+        Wall-time limit of the whole call, looked at after each accepted iteration, those of a start
+        included: checks, a start and one iteration are always done.
     tol : float, default 1e-4
         Stop when an iteration lowers the objective by less than tol/50 of it, or the scale-free
         KKT residual falls below tol/10. The unit of X makes no difference.
@@ -190,7 +192,8 @@ def factorize(
     Returns
     -------
     Factorization
-        Ctrl-C returns the best factors so far, with status INTERRUPTED.
+        Ctrl-C returns the best factors so far, with status INTERRUPTED. While X is checked and the
+        first start is made there are none, and it raises KeyboardInterrupt as elsewhere.
 
     Raises
     ------
@@ -236,7 +239,8 @@ def factorize(
     if callback is not None and not callable(callback):
         raise InputError(f"callback={callback!r} cannot be called · give a function of one Step")
     rule = make_rule(max_iter, tol, max_seconds, accelerate)
-    runs = _starts(problem, start, k, W, H, whole_number("n_init", n_init), rng)
+    deadline = Deadline(started, rule.max_seconds)
+    runs = _starts(problem, start, k, W, H, whole_number("n_init", n_init), rng, deadline)
     # One after another where somebody watches or the time is limited: then the steps come in
     # order, and what the time allows is finished.
     alone = callback is not None or rule.max_seconds is not None
@@ -523,6 +527,7 @@ def _starts(
     H: NDArray[np.floating] | None,
     n_init: int,
     rng: np.random.Generator,
+    deadline: Deadline,
 ) -> Iterator[Run]:
     # Each run has its own random numbers, so that none depends on how the others went; the first
     # has those it would have alone.
@@ -531,9 +536,9 @@ def _starts(
         left, right = _given_factors(problem.data, W, H, k, rng)
         yield _run(problem, left, right, rng)
     elif init == "sampled":
-        yield sampled_start(problem, k, rng)
+        yield sampled_start(problem, k, rng, deadline)
     elif init == "compressed":
-        yield compressed_start(problem, k, rng)
+        yield compressed_start(problem, k, rng, deadline)
     else:
         yield start_run(problem, k, cast(Init, init), rng)
     for _ in range(n_init - 1):

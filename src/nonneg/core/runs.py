@@ -100,7 +100,8 @@ upper_H, fixed_W, fixed_H, max_iter, tol, accelerate, n_threads
     list of Factorization
         Rank by rank in the order given, n_runs each. Fewer if the call was cut short: after Ctrl-C
         (status INTERRUPTED), a callback that said stop (STOPPED) or max_seconds (TIME_LIMIT) the
-        runs under way are returned as they are, and those not begun are left out.
+        runs under way are returned as they are, and those not begun are left out. Before the first
+        has begun Ctrl-C raises KeyboardInterrupt.
 
     Raises
     ------

@@ -7,6 +7,8 @@ iterations cost the factors alone.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from nonneg.core.alternate import Rule, Run, Status, alternate_runs
@@ -19,7 +21,14 @@ from nonneg.core.solvers import Solver
 from nonneg.core.solvers.entries import Coordinate
 from nonneg.core.solvers.gram import Hals
 
-__all__ = ["can_compress", "can_sample", "compressed_start", "flat_start", "sampled_start"]
+__all__ = [
+    "Deadline",
+    "can_compress",
+    "can_sample",
+    "compressed_start",
+    "flat_start",
+    "sampled_start",
+]
 
 # Measured in docs/adr/0007: a fifth of the rows, a few iterations, and rows enough for that.
 _SHARE, _ITERATIONS, _ROWS_PER_COMPONENT = 5, 5, 100
@@ -27,6 +36,16 @@ _SHARE, _ITERATIONS, _ROWS_PER_COMPONENT = 5, 5, 100
 _UNSEEN = 1e-3
 # Iterations on the compressed X, and how many times cheaper than those on X they have to be.
 _COMPRESSED_ITERATIONS, _CHEAPER = 20, 4
+
+
+class Deadline(NamedTuple):
+    """The clock of the whole call: when it started (None: now), and its limit."""
+
+    started: float | None = None
+    max_seconds: float | None = None
+
+
+_NEVER = Deadline()
 
 
 def flat_start(data: DataMatrix, right: Factor) -> FloatArray:
@@ -52,7 +71,9 @@ def can_sample(problem: Problem, k: int) -> bool:
     )
 
 
-def sampled_start(problem: Problem, k: int, rng: np.random.Generator) -> Run:
+def sampled_start(
+    problem: Problem, k: int, rng: np.random.Generator, deadline: Deadline = _NEVER
+) -> Run:
     """Return a run with flat W, and F from a few iterations on a sample of the rows."""
     data = problem.data
     assert isinstance(data, Sparse)
@@ -60,9 +81,8 @@ def sampled_start(problem: Problem, k: int, rng: np.random.Generator) -> Run:
     rows = np.sort(rng.choice(m, size=m // _SHARE, replace=False))
     sample = Problem(data.rows(rows), problem.loss)
     left, right = (Factor(values) for values in starting_factors(sample.data, k, "random", rng))
-    F = _iterated(
-        sample, Run(left, right, rng, gentle=False), _ITERATIONS, Coordinate()
-    ).right.values
+    run = Run(left, right, rng, gentle=False)
+    F = _iterated(sample, run, _ITERATIONS, Coordinate(), deadline).right.values
     F += np.asarray(_UNSEEN * F.mean(axis=0, dtype=np.float64), dtype=F.dtype)
     right = Factor(F)
     return Run(Factor(flat_start(data, right)), right, rng, gentle=False)
@@ -80,7 +100,9 @@ def can_compress(problem: Problem, k: int, solver: Solver) -> bool:
     )
 
 
-def compressed_start(problem: Problem, k: int, rng: np.random.Generator) -> Run:
+def compressed_start(
+    problem: Problem, k: int, rng: np.random.Generator, deadline: Deadline = _NEVER
+) -> Run:
     """Return a run from nndsvda and iterations on the truncated SVD of X instead of X.
 
     An iteration there costs (m + n)·k² instead of m·n·k (Zhou, Cichocki & Xie 2012).
@@ -91,14 +113,17 @@ def compressed_start(problem: Problem, k: int, rng: np.random.Generator) -> Run:
     small = LowRank(U * S.astype(U.dtype), V, data.exponent, data.n_threads)
     left, right = (Factor(F) for F in starting_factors(data, k, "nndsvda", rng, svd))
     run = Run(left, right, rng, gentle=False)
-    run = _iterated(Problem(small, problem.loss), run, _COMPRESSED_ITERATIONS, Hals())
+    run = _iterated(Problem(small, problem.loss), run, _COMPRESSED_ITERATIONS, Hals(), deadline)
     return Run(run.left, run.right, rng, gentle=False)
 
 
-def _iterated(problem: Problem, run: Run, n_iter: int, solver: Solver) -> Run:
-    """Return the run after some iterations; Ctrl-C ends them as it ends any other start."""
-    rule = Rule(max_iter=n_iter, tol=0.0)
-    alternate_runs(problem, [run], solver, rule)
+def _iterated(problem: Problem, run: Run, n_iter: int, solver: Solver, deadline: Deadline) -> Run:
+    """Return the run after some iterations, one at least.
+
+    Ctrl-C ends them as it ends any other start: what they fit is not yet X.
+    """
+    rule = Rule(max_iter=n_iter, tol=0.0, max_seconds=deadline.max_seconds)
+    alternate_runs(problem, [run], solver, rule, started=deadline.started)
     if run.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     return run
