@@ -239,48 +239,6 @@ class Csr {
     spmm(view_, chunks_, f, k, o, threads(n_threads));
   }
 
-  nb::tuple gram_step(In2<T> F, In2<T> G, Out2<T> W, double l1, double l2, double lower,
-                      double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
-                      double tolerance, int n_threads) const {
-    const std::int64_t k = dim(F, 1);
-    require(dim(F, 0) == view_.cols, "F needs one row for each column of X");
-    require(dim(G, 0) == k && dim(G, 1) == k, "G must be k × k");
-    require(dim(W, 0) == view_.rows && dim(W, 1) == k, "W has the wrong shape");
-    require(max_sweeps >= 1, "max_sweeps must be at least 1");
-    const auto terms = make_terms<T>(l1, l2, 0, lower, upper, fixed, view_.rows, k);
-    const std::size_t n = threads(n_threads);
-    StepStats stats;
-    {
-      nb::gil_scoped_release release;
-      stats = gram_step_csr(view_, chunks_, F.data(), G.data(), W.data(), static_cast<int>(k),
-                            terms, SweepRule{max_sweeps, tolerance}, n);
-    }
-    return as_tuple(std::move(stats), static_cast<int>(k));
-  }
-
-  nb::tuple entry_step(In2<T> F, std::optional<In2<T>> Ft, std::optional<In1<T>> sums,
-                       std::optional<In1<T>> column_weights, Out2<T> W, int kind, double beta,
-                       double delta, double scale, double floor, int update, bool cautious,
-                       bool measure, double l1, double l2, double l2_per_entry, double lower,
-                       double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
-                       double tolerance, int n_threads) const {
-    const auto terms =
-        make_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, view_.rows, dim(F, 1));
-    const EntryOptions options{kind, beta, delta, scale, floor, update, cautious, measure};
-    const auto task = make_task<T>(F, Ft, sums, column_weights, W, view_.rows, view_.cols, terms,
-                                   SweepRule{max_sweeps, tolerance}, options);
-    require(!Ft || view_.weights == nullptr, "full rows take no entry weights");
-    require(!sums || (kind == 1 && beta == 1 && !column_weights && view_.weights == nullptr),
-            "column sums stand for the zeros of unweighted Kullback-Leibler only");
-    const std::size_t n = threads(n_threads);
-    StepStats stats;
-    {
-      nb::gil_scoped_release release;
-      stats = entry_step_csr(view_, chunks_, task, task.Ft != nullptr, n);
-    }
-    return as_tuple(std::move(stats), task.k);
-  }
-
   nb::list gram_steps(nb::list runs, double l1, double l2, double lower, double upper,
                       std::optional<In2<std::uint8_t>> fixed, int n_threads) const {
     std::vector<GramArrays<T>> arrays;
@@ -343,14 +301,6 @@ void bind_csr(nb::module_& m, const char* name) {
   using C = Csr<T, I>;
   nb::class_<C>(m, name, "A checked sparse matrix by rows; see core/kernels.py.")
       .def("times", &C::times, "F"_a.noconvert(), "out"_a.noconvert(), "n_threads"_a)
-      .def("gram_step", &C::gram_step, "F"_a.noconvert(), "G"_a.noconvert(), "W"_a.noconvert(),
-           "l1"_a, "l2"_a, "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a,
-           "tolerance"_a, "n_threads"_a)
-      .def("entry_step", &C::entry_step, "F"_a.noconvert(), "Ft"_a.noconvert().none(),
-           "sums"_a.noconvert().none(), "column_weights"_a.noconvert().none(), "W"_a.noconvert(),
-           "kind"_a, "beta"_a, "delta"_a, "scale"_a, "floor"_a, "update"_a, "cautious"_a,
-           "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a, "lower"_a, "upper"_a,
-           "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a)
       .def("gram_steps", &C::gram_steps, "runs"_a, "l1"_a, "l2"_a, "lower"_a, "upper"_a,
            "fixed"_a.noconvert().none(), "n_threads"_a)
       .def("entry_steps", &C::entry_steps, "runs"_a, "kind"_a, "beta"_a, "delta"_a, "scale"_a,
@@ -367,73 +317,7 @@ void bind_csr(nb::module_& m, const char* name) {
 }
 
 template <class T>
-void bind_dense(nb::module_& m) {
-  m.def(
-      "entry_step_dense",
-      [](Rows2<T> X, In2<T> F, In2<T> Ft, std::optional<In1<T>> column_weights, Out2<T> W, int kind,
-         double beta, double delta, double scale, double floor, int update, bool cautious,
-         bool measure, double l1, double l2, double l2_per_entry, double lower, double upper,
-         std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance, int n_threads) {
-        const std::int64_t rows = dim(X, 0), cols = dim(X, 1);
-        require(rows == 0 || cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
-        const auto terms =
-            make_terms<T>(l1, l2, l2_per_entry, lower, upper, fixed, rows, dim(F, 1));
-        const EntryOptions options{kind, beta, delta, scale, floor, update, cautious, measure};
-        const auto task =
-            make_task<T>(F, std::optional<In2<T>>(Ft), std::nullopt, column_weights, W, rows, cols,
-                         terms, SweepRule{max_sweeps, tolerance}, options);
-        const DenseView<T> view{rows, cols, rows > 1 ? X.stride(0) : cols, X.data()};
-        const std::size_t n = threads(n_threads);
-        StepStats stats;
-        {
-          nb::gil_scoped_release release;
-          stats = entry_step_dense(view, task, n);
-        }
-        return as_tuple(std::move(stats), task.k);
-      },
-      "X"_a.noconvert(), "F"_a.noconvert(), "Ft"_a.noconvert(),
-      "column_weights"_a.noconvert().none(), "W"_a.noconvert(), "kind"_a, "beta"_a, "delta"_a,
-      "scale"_a, "floor"_a, "update"_a, "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a,
-      "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a,
-      "n_threads"_a);
-  m.def(
-      "extrapolate",
-      [](In2<T> now, In2<T> before, double reach, double lower, double upper, Out2<T> out,
-         int n_threads) {
-        const std::int64_t rows = dim(now, 0), k = dim(now, 1);
-        require(dim(before, 0) == rows && dim(before, 1) == k, "before must have the shape of now");
-        require(dim(out, 0) == rows && dim(out, 1) == k, "out must have the shape of now");
-        const std::size_t n = threads(n_threads);
-        StepStats stats;
-        {
-          nb::gil_scoped_release release;
-          stats = extrapolate(now.data(), before.data(), rows, static_cast<int>(k), reach, lower,
-                              upper, out.data(), n);
-        }
-        return as_tuple(std::move(stats), static_cast<int>(k));
-      },
-      "now"_a.noconvert(), "before"_a.noconvert(), "reach"_a, "lower"_a, "upper"_a,
-      "out"_a.noconvert(), "n_threads"_a);
-  m.def(
-      "gram_step_cross",
-      [](In2<T> cross, In2<T> G, Out2<T> W, double l1, double l2, double lower, double upper,
-         std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance, int n_threads) {
-        const std::int64_t rows = dim(W, 0), k = dim(W, 1);
-        require_cross(cross, G, rows, k);
-        require(max_sweeps >= 1, "max_sweeps must be at least 1");
-        const auto terms = make_terms<T>(l1, l2, 0, lower, upper, fixed, rows, k);
-        const std::size_t n = threads(n_threads);
-        const int width = static_cast<int>(k);
-        StepStats stats;
-        {
-          nb::gil_scoped_release release;
-          stats = gram_step_cross(cross.data(), rows, G.data(), W.data(), width, terms,
-                                  SweepRule{max_sweeps, tolerance}, n);
-        }
-        return as_tuple(std::move(stats), width);
-      },
-      "cross"_a.noconvert(), "G"_a.noconvert(), "W"_a.noconvert(), "l1"_a, "l2"_a, "lower"_a,
-      "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
+void bind_pivot(nb::module_& m) {
   m.def(
       "pivot_step_cross",
       [](In2<T> cross, In2<double> G, Out2<T> W, double l1, double l2, int n_threads) {
@@ -498,8 +382,8 @@ void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* 
           tasks.push_back({nullptr, cross.data() + at, width, a.G.data(), a.W.data(),
                            static_cast<int>(a.k()), a.rule});
           at += a.k();
-          require(at <= width, "cross holds the products of all runs side by side");
         }
+        require(at == width, "cross holds the products of all runs side by side");
         const auto terms = make_run_terms<T>(l1, l2, 0, lower, upper, fixed, rows, ranks);
         const std::size_t n = threads(n_threads);
         std::vector<StepStats> stats;
@@ -550,8 +434,8 @@ NB_MODULE(_native, m) {
   bind_csr<float, std::int64_t>(m, "CsrF32I64");
   bind_csr<double, std::int32_t>(m, "CsrF64I32");
   bind_csr<double, std::int64_t>(m, "CsrF64I64");
-  bind_dense<float>(m);
-  bind_dense<double>(m);
+  bind_pivot<float>(m);
+  bind_pivot<double>(m);
   bind_runs<float>(m, "entry_steps_dense_f32", "gram_steps_cross_f32", "extrapolate_runs_f32");
   bind_runs<double>(m, "entry_steps_dense_f64", "gram_steps_cross_f64", "extrapolate_runs_f64");
   m.def("instruction_set", [] {

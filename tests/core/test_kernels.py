@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nonneg.core import kernels, reference
-from nonneg.core.kernels import NativeLoss, StepResult, Sweeps, Terms
+from nonneg.core.kernels import GramRun, NativeLoss, StepResult, Sweeps, Terms
 
 WIDTHS = [1, 2, 3, 7, 8, 9, 20, 33, 64]  # around the register blocks of 32, 24, 16, 8, 4, 2, 1
 TOLERANCE = {np.dtype(np.float32): 3e-4, np.dtype(np.float64): 1e-9}
@@ -126,6 +126,13 @@ def with_fixed(case: Case, terms: Terms, fixed: bool) -> Terms:
     return replace(terms, fixed=case.fixed) if fixed else terms
 
 
+def cross_step(
+    cross: np.ndarray, case: Case, W: np.ndarray, terms: Terms, sweeps: Sweeps, n_threads: int
+) -> StepResult:
+    run = GramRun(case.typed("F"), case.gram, W, sweeps)
+    return kernels.gram_steps_cross(cross, [run], terms, n_threads)[0]
+
+
 # --- Gram form ----------------------------------------------------------------------------------
 
 
@@ -162,7 +169,7 @@ def test_gram_step_from_cross_products(
     cross = (case.X @ case.F).astype(case.dtype)
     assert_same(
         case,
-        lambda W: kernels.gram_step_cross(cross, case.gram, W, terms, sweeps, 2),
+        lambda W: cross_step(cross, case, W, terms, sweeps, 2),
         lambda W: reference.gram_step_cross(cross.astype(float), case.gram, W, terms, sweeps),
     )
 
@@ -176,7 +183,7 @@ def test_gram_step_stops_at_the_tolerance(seed: int, rows: int, k: int) -> None:
     cross = case.X @ case.F
     assert_same(
         case,
-        lambda W: kernels.gram_step_cross(cross, case.gram, W, Terms(), sweeps, 1),
+        lambda W: cross_step(cross, case, W, Terms(), sweeps, 1),
         lambda W: reference.gram_step_cross(cross, case.gram, W, Terms(), sweeps),
     )
 
@@ -202,9 +209,8 @@ def test_pivot_step_is_exact_nnls(case: Case, l1: float, l2: float, k: int) -> N
 @given(cases(), st.floats(0, 3), st.sampled_from([0.0, 0.1]), st.sampled_from([0.8, np.inf]))
 def test_extrapolate(case: Case, reach: float, lower: float, upper: float) -> None:
     now, before = case.W, np.roll(case.W, 1, axis=1)
-    got, gram = kernels.extrapolate(
-        now.astype(case.dtype), before.astype(case.dtype), reach, lower, upper, 2
-    )
+    move = now.astype(case.dtype), before.astype(case.dtype), reach
+    [(got, gram)] = kernels.extrapolate_runs([move], lower, upper, 2)
     expected, expected_gram = reference.extrapolate(now, before, reach, lower, upper)
     tol = TOLERANCE[case.dtype]
     np.testing.assert_allclose(got, expected, rtol=tol, atol=tol)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from nonneg.core import kernels, reference
-from nonneg.core.kernels import NativeLoss, StepResult, Sweeps, Terms
+from nonneg.core.kernels import GramRun, NativeLoss, StepResult, Sweeps, Terms
 
 some = settings(deadline=None, max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
@@ -65,6 +65,12 @@ class Rows:
             cautious=True,
         )
 
+    def cross_step(
+        self, cross: np.ndarray, gram: np.ndarray, terms: Terms, sweeps: Sweeps
+    ) -> StepResult:
+        run = GramRun(self.F, gram, self.W, sweeps)
+        return kernels.gram_steps_cross(cross, [run], terms, 1)[0]
+
     def objective(self, loss: NativeLoss, terms: Terms, weighted: bool = False) -> float:
         omega = self.weights if weighted else np.ones_like(self.X)
         data = sum(
@@ -112,7 +118,7 @@ def test_gram_step_never_raises_the_objective_and_knows_it(seed: int, terms: Ter
     gram, cross = rows.F.T @ rows.F, rows.X @ rows.F
     before = rows.objective(QUADRATIC, terms)
     for _ in range(3):
-        got = kernels.gram_step_cross(cross, gram, rows.W, terms, Sweeps(2), 1)
+        got = rows.cross_step(cross, gram, terms, Sweeps(2))
         after = rows.objective(QUADRATIC, terms)
         assert after <= before + 1e-9 * (1 + before)
         before = after
@@ -147,7 +153,7 @@ def test_pivoting_and_sweeps_rest_where_pivoting_ended(seed: int, l1: float) -> 
     scale = 1 + float(np.sum(rows.X**2))
     again = kernels.pivot_step_cross(cross, gram, rows.W, terms, 1)
     assert again.residual <= 1e-18 * scale
-    assert kernels.gram_step_cross(cross, gram, rows.W, terms, Sweeps(), 1).residual < 1e-18 * scale
+    assert rows.cross_step(cross, gram, terms, Sweeps()).residual < 1e-18 * scale
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -204,7 +210,7 @@ def test_empty_and_almost_empty_components_in_gram_form(tiny: float, dtype: type
     rows.F[:, ::2] = tiny
     gram = rows.F.T.astype(float) @ rows.F
     for got in (
-        kernels.gram_step_cross(rows.X @ rows.F, gram, rows.W, Terms(), Sweeps(3), 1),
+        rows.cross_step(rows.X @ rows.F, gram, Terms(), Sweeps(3)),
         kernels.pivot_step_cross(rows.X @ rows.F, gram, rows.W, Terms(), 1),
     ):
         assert np.isfinite(rows.W).all()

@@ -65,9 +65,9 @@ def entries(
 
 STEPS: dict[str, Callable[[Big, np.ndarray, int], StepResult]] = {
     "gram": lambda b, W, n: kernels.gram_step(b.csr, b.F, b.gram, W, Terms(), Sweeps(3, 1e-3), n),
-    "cross": lambda b, W, n: kernels.gram_step_cross(
-        b.dense[:, :K].copy(), b.gram, W, Terms(), Sweeps(3, 1e-3), n
-    ),
+    "cross": lambda b, W, n: kernels.gram_steps_cross(
+        b.dense[:, :K].copy(), [kernels.GramRun(b.F, b.gram, W, Sweeps(3, 1e-3))], Terms(), n
+    )[0],
     "pivot": lambda b, W, n: kernels.pivot_step_cross(b.dense[:, :K].copy(), b.gram, W, Terms(), n),
     "quadratic": entries(NativeLoss(), "stored"),
     "weighted": entries(NativeLoss(), "stored", X="weighted"),
@@ -334,8 +334,9 @@ def test_counts_below_one_are_refused(sweeps: int, n_threads: int) -> None:
     big = Big()
     with pytest.raises(ValueError):
         kernels.gram_step(big.csr, big.F, big.gram, big.W, Terms(), Sweeps(sweeps), n_threads)
+    run = kernels.GramRun(big.F, big.gram, big.W, Sweeps(sweeps))
     with pytest.raises(ValueError):
-        kernels.gram_step_cross(big.W.copy(), big.gram, big.W, Terms(), Sweeps(sweeps), n_threads)
+        kernels.gram_steps_cross(big.W.copy(), [run], Terms(), n_threads)
 
 
 def batch_calls(big: Big, **parts: np.ndarray) -> list:
@@ -379,6 +380,10 @@ def test_batched_kernels_refuse_what_does_not_fit() -> None:
     for call in batch_calls(big, gram=big.gram[:-1].copy())[:2]:
         with pytest.raises(ValueError):
             call()
+    run = kernels.GramRun(big.F, big.gram, big.W, Sweeps())
+    for width in (K - 1, K + 1):
+        with pytest.raises(ValueError, match="side by side"):
+            kernels.gram_steps_cross(np.zeros((ROWS, width)), [run], Terms(), 1)
 
 
 def test_batched_kernels_refuse_tuples_of_another_make() -> None:

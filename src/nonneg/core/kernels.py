@@ -36,10 +36,8 @@ __all__ = [
     "default_threads",
     "entry_step",
     "entry_steps",
-    "extrapolate",
     "extrapolate_runs",
     "gram_step",
-    "gram_step_cross",
     "gram_steps",
     "gram_steps_cross",
     "instruction_set",
@@ -56,10 +54,6 @@ class CsrKernel(Protocol):
     """A sparse matrix by rows whose structure has been checked; it keeps its arrays alive."""
 
     def times(self, F: FloatArray, out: FloatArray, n_threads: int) -> None: ...
-
-    def gram_step(self, *args: object) -> tuple[float, float, float, NDArray[np.float64]]: ...
-
-    def entry_step(self, *args: object) -> tuple[float, float, float, NDArray[np.float64]]: ...
 
     def gram_steps(
         self, *args: object
@@ -194,59 +188,6 @@ def times(X: CsrKernel, F: FloatArray, n_rows: int, n_threads: int) -> FloatArra
     return cast(FloatArray, out)
 
 
-def gram_step(
-    X: CsrKernel,
-    F: FloatArray,
-    gram: NDArray[np.float64],
-    W: FloatArray,
-    terms: Terms,
-    sweeps: Sweeps,
-    n_threads: int,
-) -> StepResult:
-    """Gram-form half-step on sparse rows; `gram` is FᵀF in float64."""
-    return StepResult(
-        *X.gram_step(
-            F,
-            gram.astype(F.dtype),
-            W,
-            terms.l1,
-            terms.l2,
-            terms.lower,
-            terms.upper,
-            terms.fixed,
-            sweeps.max_sweeps,
-            sweeps.tolerance,
-            n_threads,
-        )
-    )
-
-
-def gram_step_cross(
-    cross: FloatArray,
-    gram: NDArray[np.float64],
-    W: FloatArray,
-    terms: Terms,
-    sweeps: Sweeps,
-    n_threads: int,
-) -> StepResult:
-    """Gram-form half-step from given cross products X F (rows × k)."""
-    return StepResult(
-        *_native.gram_step_cross(
-            cross,
-            gram.astype(W.dtype),
-            W,
-            terms.l1,
-            terms.l2,
-            terms.lower,
-            terms.upper,
-            terms.fixed,
-            sweeps.max_sweeps,
-            sweeps.tolerance,
-            n_threads,
-        )
-    )
-
-
 def pivot_step_cross(
     cross: FloatArray, gram: NDArray[np.float64], W: FloatArray, terms: Terms, n_threads: int
 ) -> StepResult:
@@ -261,80 +202,7 @@ def pivot_step_cross(
     )
 
 
-def extrapolate(
-    now: FloatArray,
-    before: FloatArray,
-    reach: float,
-    lower: float,
-    upper: float,
-    n_threads: int,
-) -> tuple[FloatArray, NDArray[np.float64]]:
-    """Return ``now + reach·(now − before)`` moved into the bounds, and its Gram matrix."""
-    out = np.empty_like(now)
-    result = _native.extrapolate(now, before, reach, lower, upper, out, n_threads)
-    return out, result[3]
-
-
-def entry_step(
-    X: CsrKernel | FloatArray,
-    F: FloatArray,
-    W: FloatArray,
-    *,
-    loss: NativeLoss,
-    update: Literal["descend", "multiply", "measure"],
-    layout: Layout,
-    terms: Terms,
-    sweeps: Sweeps,
-    n_threads: int,
-    column_weights: FloatArray | None = None,
-    cautious: bool = False,
-    measure: bool = True,
-) -> StepResult:
-    """Entry-form half-step, or only the measurement of the loss (`update="measure"`).
-
-    `layout` says which entries count: those ``stored`` (all others are missing), the stored
-    ones as the ``nonzero`` ones of a matrix whose other entries are observed zeros
-    (Kullback–Leibler), or every column (``full``; dense data, or sparse rows spread out).
-    """
-    Ft, sums = _entry_extras(F, layout)
-    options = (
-        column_weights,
-        W,
-        _KINDS[loss.kind],
-        loss.beta,
-        loss.delta,
-        loss.scale,
-        loss.floor,
-        _UPDATES[update],
-        cautious,
-        measure,
-        terms.l1,
-        terms.l2,
-        terms.l2_per_entry,
-        terms.lower,
-        terms.upper,
-        terms.fixed,
-        sweeps.max_sweeps,
-        sweeps.tolerance,
-        n_threads,
-    )
-    if isinstance(X, np.ndarray):
-        return StepResult(*_native.entry_step_dense(X, F, Ft, *options))
-    return StepResult(*X.entry_step(F, Ft, sums, *options))
-
-
-def _entry_extras(
-    F: FloatArray, layout: Layout
-) -> tuple[FloatArray | None, NDArray[np.floating] | None]:
-    """Return what besides F the layout needs: its transpose, or its column sums."""
-    if layout == "full":
-        return cast(FloatArray, np.ascontiguousarray(F.T)), None
-    if layout == "nonzero":
-        return None, np.asarray(F.sum(axis=0, dtype=np.float64), dtype=F.dtype)
-    return None, None
-
-
-# --- Many runs on one matrix: each gets the bits it would get alone ------------------------------
+# --- Half-steps of many runs on one matrix: each gets the bits it would get alone -----------------
 
 
 def gram_steps(
@@ -370,7 +238,10 @@ def extrapolate_runs(
     upper: float,
     n_threads: int,
 ) -> list[tuple[FloatArray, NDArray[np.float64]]]:
-    """Return what `extrapolate` returns for each (now, before, reach)."""
+    """Return for each (now, before, reach) a new factor and its Gram matrix.
+
+    The factor is ``now + reach·(now − before)``, moved into the bounds.
+    """
     if not moves:
         return []
     single = moves[0][0].dtype == np.float32
@@ -393,7 +264,12 @@ def entry_steps(
     cautious: bool = False,
     measure: bool = True,
 ) -> list[StepResult]:
-    """Entry-form half-steps of many runs; see `entry_step`."""
+    """Entry-form half-steps, or only the measurements of the loss (`update="measure"`).
+
+    `layout` says which entries count: those ``stored`` (all others are missing), the stored
+    ones as the ``nonzero`` ones of a matrix whose other entries are observed zeros
+    (Kullback–Leibler), or every column (``full``; dense data, or sparse rows spread out).
+    """
     tasks = [(r.F, *_entry_extras(r.F, layout), r.column_weights, r.W) for r in runs]
     options = (
         tasks,
@@ -422,3 +298,60 @@ def entry_steps(
     else:
         results = X.entry_steps(*options)
     return [StepResult(*result) for result in results]
+
+
+def _entry_extras(
+    F: FloatArray, layout: Layout
+) -> tuple[FloatArray | None, NDArray[np.floating] | None]:
+    """Return what besides F the layout needs: its transpose, or its column sums."""
+    if layout == "full":
+        return cast(FloatArray, np.ascontiguousarray(F.T)), None
+    if layout == "nonzero":
+        return None, np.asarray(F.sum(axis=0, dtype=np.float64), dtype=F.dtype)
+    return None, None
+
+
+# --- The same of one run -------------------------------------------------------------------------
+
+
+def gram_step(
+    X: CsrKernel,
+    F: FloatArray,
+    gram: NDArray[np.float64],
+    W: FloatArray,
+    terms: Terms,
+    sweeps: Sweeps,
+    n_threads: int,
+) -> StepResult:
+    """Gram-form half-step on sparse rows; `gram` is FᵀF in float64."""
+    return gram_steps(X, [GramRun(F, gram, W, sweeps)], terms, n_threads)[0]
+
+
+def entry_step(
+    X: CsrKernel | FloatArray,
+    F: FloatArray,
+    W: FloatArray,
+    *,
+    loss: NativeLoss,
+    update: Literal["descend", "multiply", "measure"],
+    layout: Layout,
+    terms: Terms,
+    sweeps: Sweeps,
+    n_threads: int,
+    column_weights: FloatArray | None = None,
+    cautious: bool = False,
+    measure: bool = True,
+) -> StepResult:
+    """Entry-form half-step, or only the measurement of the loss; see `entry_steps`."""
+    return entry_steps(
+        X,
+        [EntryRun(F, W, column_weights)],
+        loss=loss,
+        update=update,
+        layout=layout,
+        terms=terms,
+        sweeps=sweeps,
+        n_threads=n_threads,
+        cautious=cautious,
+        measure=measure,
+    )[0]
