@@ -86,16 +86,20 @@ def test_estimates_stay_on_the_scale(model):
 
 def test_factors_are_nonnegative_and_the_model_is_what_it_says(model):
     W, H = model.user_factors_, model.item_factors_
-    assert W.shape == (300, model.n_components_)
-    assert H.shape == (120, model.n_components_)
+    assert W.shape == (300, model.n_components_ * model.n_models)
+    assert H.shape == (120, model.n_components_ * model.n_models)
     assert W.min() >= 0
     assert H.min() >= 0
     users, items = np.array([0, 5, 9]), np.array([1, 2, 3])
     share = trust(model.model_.user_counts[users], model.model_.item_counts[items], model.damping_)
     baseline = model.scale_.clip(model.averages_.estimate(users, items))
+    share *= model.choice_.factors
     factors = model.scale_.low + (W[users].astype(float) * H[items]).sum(axis=1)
-    expected = model.scale_.clip((1 - share) * baseline + share * factors)
-    np.testing.assert_allclose(model.predict(users, items), expected, rtol=1e-12)
+    echoes = (model.model_.leanings[users] * model.model_.echoes.features[items]).sum(axis=1)
+    expected = (1 - share) * baseline + share * factors + model.choice_.echoes * echoes
+    np.testing.assert_allclose(
+        model.predict(users, items), model.scale_.clip(expected), rtol=1e-12
+    )
 
 
 def test_pairs(model):
@@ -178,7 +182,7 @@ def test_contributions_add_up_to_the_estimate(model):
         total = sum(part.contribution for part in why.contributions)
         assert total == pytest.approx(why.estimate, abs=1e-6)
         assert sum(part.share for part in why.contributions) == pytest.approx(1, abs=1e-6)
-        assert why.estimate == pytest.approx(model.predict(user, item)[0], abs=1e-12)
+        assert why.estimate == pytest.approx(model.predict(user, item)[0], abs=1e-6)
         parts = [part for part in why.contributions if part.component is not None]
         assert len(parts) == model.n_components_
         assert {part.component for part in parts} == set(range(model.n_components_))
@@ -472,8 +476,8 @@ def test_record_gives_the_same_answers(model):
     [
         lambda meta, arrays: meta.pop("mean"),
         lambda meta, arrays: meta.update(mean="high"),
-        lambda meta, arrays: meta.update(damping=-1.0),
-        lambda meta, arrays: meta.update(error=-1.0),
+        lambda meta, arrays: meta["choice"].update(damping=-1.0),
+        lambda meta, arrays: meta["choice"].update(error=-1.0),
         lambda meta, arrays: meta.update(user_ids=[1]),
         lambda meta, arrays: meta.update(user_ids="abc"),
         lambda meta, arrays: meta["parameters"].update(colour="red"),

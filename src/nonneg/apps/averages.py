@@ -45,6 +45,11 @@ class Averages:
         by_item = np.where(items >= 0, self.items[items], 0.0)
         return np.asarray(self.mean + by_user + by_item)
 
+    def offset(self, items: Codes, values: NDArray[np.float64]) -> float:
+        """Return the offset of a person with these ratings, the items' given."""
+        rest = values - self.mean - self.items[items]
+        return float(rest.sum() / (values.size + _DAMPING))
+
 
 def fit_averages(ratings: Ratings, chosen: NDArray[np.bool_] | None = None) -> Averages:
     """Fit mean and offsets to the ratings, or to those `chosen`.

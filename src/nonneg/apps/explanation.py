@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Contribution", "Explanation", "Neighbor", "Verdict"]
+__all__ = ["Contribution", "Counterfactual", "Explanation", "Neighbor", "Verdict"]
 
 Verdict = Literal["recommend", "don't recommend", "not sure"]
 
 # Parts below this share of the estimate are not worth a word.
 _WORTH_SAYING = 0.03
 _MOST_PARTS = 3
-# The start of the scale and the averages come before the components, what is cut off after them.
-_ALWAYS = 2
 
 
 @dataclass(frozen=True)
@@ -26,19 +24,44 @@ class Contribution:
     ----------
     name : str
         "start of the scale" (its lowest rating), "averages" (mean, person, item), the top items
-        of a component, or "end of the scale" (≤ 0: what went beyond the highest rating).
+        of a component, a rated item, or "end of the scale" (≤ 0: what went beyond the highest
+        rating; "start of the scale again" for what went below the lowest).
     contribution : float
-        In the unit of the ratings; ≥ 0 but for the last.
+        In the unit of the ratings. Those of the start, the averages and the components are ≥ 0;
+        a rating of the person's own may count against.
     share : float
         Of the estimate.
     component : int or None
         Which component, where it is one.
+    item, user : id or None
+        Whose rating it is from, where it is from one: an item that the person rated, or somebody
+        who rated this item (neighbours by users).
     """
 
     name: str
     contribution: float
     share: float
     component: int | None = None
+    item: Hashable | None = None
+    user: Hashable | None = None
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """What the estimate would be without one of the person's ratings.
+
+    Attributes
+    ----------
+    item : id
+    rating : float
+        What the person gave it.
+    estimate : float
+        Without that, all else the same; the items' factors stay.
+    """
+
+    item: Hashable
+    rating: float
+    estimate: float
 
 
 @dataclass(frozen=True)
@@ -75,8 +98,13 @@ class Explanation:
         Against the person's own scale: recommend (don't) where the estimate is more than
         0.43 · error above (below) `usual`, so that the odds of a rating on that side are better
         than two to one. Not sure in between, and where there is no rating of the person or item.
+    interval : (float, float)
+        Holds four in five ratings: the estimate and how far those held out were from theirs.
     contributions : tuple of Contribution
-        Their sum is the estimate. Components come in the order of what they add.
+        Their sum is the estimate. Components come in the order of what they add, then the person's
+        own ratings.
+    counterfactuals : tuple of Counterfactual
+        For the ratings that the estimate owes most to.
     usual : float
         What the person usually gives: their mean, counted with five ratings of the overall mean.
     error : float
@@ -97,7 +125,9 @@ class Explanation:
     item: Hashable
     estimate: float
     verdict: Verdict
+    interval: tuple[float, float]
     contributions: tuple[Contribution, ...]
+    counterfactuals: tuple[Counterfactual, ...]
     usual: float
     error: float
     scale: tuple[float, float]
@@ -119,6 +149,14 @@ class Explanation:
         if self.rated is not None:
             said.append(f"{self.user} rated it already: {self.rated:g}.")
         said.append(f"The estimate is {self._sum(fine)}.")
+        changes = [
+            f"without the {change.rating:g} for {change.item} it would be "
+            f"{change.estimate:.{fine}f}"
+            for change in self.counterfactuals
+            if round(change.estimate, fine) != round(self.estimate, fine)
+        ]
+        if changes:
+            said.append(f"{changes[0][0].upper()}{changes[0][1:]}.")
         if self.neighbors:
             likes = ", ".join(f"{near.item} ({near.rating:g})" for near in self.neighbors)
             said.append(
@@ -128,7 +166,8 @@ class Explanation:
         said.append(
             f"This rests on {_counted(self.n_ratings)} by {self.user} and "
             f"{_counted(self.n_item_ratings)} of {self.item}; estimates of held-out ratings are "
-            f"off by {self.error:.{fine}f} (root mean square)."
+            f"off by {self.error:.{fine}f} (root mean square); four in five ratings would be between "
+            f"{self.interval[0]:.{coarse}f} and {self.interval[1]:.{coarse}f}."
         )
         return tuple(said)
 
@@ -141,19 +180,33 @@ class Explanation:
     def _sum(self, decimals: int) -> str:
         """The parts of the estimate, the smaller components together."""
         tastes = [part for part in self.contributions if part.component is not None]
-        told = [part for part in tastes if part.share >= _WORTH_SAYING][:_MOST_PARTS]
-        rest = sum(part.contribution for part in tastes) - sum(part.contribution for part in told)
-        terms = [(part.contribution, f"a taste for {part.name}") for part in told]
-        terms.append((rest, "other tastes"))
-        fixed = [part for part in self.contributions if part.component is None]
-        terms[:0] = [(part.contribution, f"the {part.name}") for part in fixed[:_ALWAYS]]
-        terms += [(part.contribution, f"the {part.name}") for part in fixed[_ALWAYS:]]
+        own = [part for part in self.contributions if part.item is not None]
+        others = [part for part in self.contributions if part.user is not None]
+        shown = [part for part in tastes if part.share >= _WORTH_SAYING][:_MOST_PARTS]
+        terms = [(part.contribution, f"a taste for {part.name}") for part in shown]
+        terms.append((_total(tastes) - _total(shown), "other tastes"))
+        first, rest = own[:_MOST_PARTS], own[_MOST_PARTS:]
+        terms += [(part.contribution, f"the rating of {part.name}") for part in first]
+        terms += [(_total(rest), "other ratings"), (_total(others), "ratings by similar people")]
+        fixed = [
+            part
+            for part in self.contributions
+            if part.component is None and part.item is None and part.user is None
+        ]
+        ends = [part for part in fixed if "scale" in part.name and part is not fixed[0]]
+        starts = [part for part in fixed if part not in ends]
+        terms[:0] = [(part.contribution, f"the {part.name}") for part in starts]
+        terms += [(part.contribution, f"the {part.name}") for part in ends]
         words = [
             f"{'−' if value < 0 else '+'} {abs(value):.{decimals}f} from {source}"
             for value, source in terms
             if round(value, decimals)
         ]
         return " ".join(words).removeprefix("+ ") or f"{0:.{decimals}f}"
+
+
+def _total(parts: Iterable[Contribution]) -> float:
+    return sum(part.contribution for part in parts)
 
 
 def _counted(n: int) -> str:

@@ -1,138 +1,331 @@
-"""The model of a rating: averages, and components of taste as far as there are ratings to tell.
+"""The model of a rating: averages, components of taste, and echoes of a person's own ratings.
 
-    rating ≈ (1 − trust) · averages + trust · (low + Σ wᵤₜ hᵢₜ)
-    trust = nᵤ/(nᵤ + damping) · nᵢ/(nᵢ + damping)
+    rating ≈ (1 − share) · averages + share · (low + Σ wᵤₜ hᵢₜ) + echo(u, i)
+    share = weight · nᵤ/(nᵤ + damping) · nᵢ/(nᵢ + damping)
 
-with W, H ≥ 0 from the ratings that exist and averages ≥ low, the lowest rating: so an estimate is
-low plus parts ≥ 0. The weight goes to the averages where a person or an item has few ratings, and
-who has none gets them alone.
+with W, H ≥ 0 from the ratings that exist, the components of several runs side by side, and averages
+≥ low, the lowest rating: low plus parts ≥ 0. The echo (`echoes.py`) is a sum over the ratings of
+the person. The weight goes to the averages where a person or an item has few ratings, and who has
+none gets them alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages, Codes, fit_averages
-from nonneg.apps.tuning import Choice, Scale, trust
-from nonneg.core.alternate import Rule, Status
-from nonneg.core.factorize import factorize
+from nonneg.apps.echoes import Echoes, describe_items
+from nonneg.apps.ensemble import Ensemble, grouped, solve_users
+from nonneg.apps.tuning import Choice, Scale, Settings, leftovers, trust
+from nonneg.core.intake import as_data
 from nonneg.io.ratings import Ratings
 
-__all__ = ["Parts", "RatingModel", "fit_model"]
+__all__ = ["Parts", "Person", "RatingModel", "TasteModel", "fit_tastes"]
 
-# Ratings' worth of doubt about an item that is to stand for a component.
-_KNOWN = 10.0
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Somebody to estimate for: one of the users, or somebody new.
+
+    Attributes
+    ----------
+    items, values : ndarray (n,)
+        Codes of the rated items, ascending, and the ratings.
+    offset : float
+        What they give beyond the mean and the items' offsets.
+    factors : ndarray (k · n_models,)
+    leaning : ndarray (r,)
+        Towards the directions of `Echoes`.
+    code : int
+        −1 for somebody new.
+    """
+
+    items: NDArray[np.intp]
+    values: Array
+    offset: float
+    factors: NDArray[np.float32]
+    leaning: Array = field(default_factory=lambda: np.zeros(1))
+    code: int = -1
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """One estimate: low + averages + Σ components, not cut to the scale.
+    """One estimate, not cut to the scale: start + averages + Σ components + Σ echoes.
 
     Attributes
     ----------
+    start : float
+        The lowest rating, where components are measured from.
     averages : float
-        What the averages add to the lowest rating.
+        What the averages add to it.
     components : ndarray (k,)
+    sources : ndarray (n,)
+        Codes of the rated items that the echoes are from, or of users where `people`.
+    echoes : ndarray (n,)
+    people : bool
+        Whether the sources are other users' ratings of the same item.
     """
 
+    start: float
     averages: float
-    components: NDArray[np.float64]
+    components: Array
+    sources: NDArray[np.intp]
+    echoes: Array
+    people: bool = False
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        parts = float(self.components.sum() + self.echoes.sum())
+        return self.start + self.averages + parts
+
+
+class RatingModel(Protocol):
+    """What a way of estimating ratings has to answer; −1 is the code of somebody unknown."""
+
+    @property
+    def scale(self) -> Scale:
+        """Lowest and highest rating."""
+
+    @property
+    def averages(self) -> Averages:
+        """Mean and offsets."""
+
+    @property
+    def choice(self) -> Choice:
+        """What was chosen on held-out ratings, and their error."""
+
+    @property
+    def matrix(self) -> sp.csr_array:
+        """The ratings, users × items."""
+
+    @property
+    def user_counts(self) -> NDArray[np.intp]:
+        """Ratings of each user."""
+
+    @property
+    def item_counts(self) -> NDArray[np.intp]:
+        """Ratings of each item."""
+
+    @property
+    def user_factors(self) -> NDArray[np.float32]:
+        """Factors of the users, all runs side by side."""
+
+    @property
+    def item_factors(self) -> NDArray[np.float32]:
+        """Factors of the items, all runs side by side."""
+
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """Which component each column of the factors belongs to."""
+
+    def estimate(self, users: Codes, items: Codes) -> Array:
+        """Return estimates of pairs, not cut to the scale."""
+
+    def person(self, user: int) -> Person:
+        """Return a user of the fit."""
+
+    def fold_in(self, items: NDArray[np.intp], values: Array) -> Person:
+        """Return what is learned of somebody with these ratings, the items' part given."""
+
+    def scores(self, person: Person, items: Codes) -> Array:
+        """Return the estimates of one person, not cut to the scale."""
+
+    def rough_scores(self, person: Person, items: Codes) -> Array:
+        """Return them as fast as possible, to the digits of float32."""
+
+    def parts(self, person: Person, item: int) -> Parts:
+        """Return what one estimate consists of."""
 
 
 @dataclass(frozen=True, eq=False)
-class RatingModel:
+class TasteModel:
     """Fitted numbers, by codes of users and items; −1 is somebody unknown.
 
     Attributes
     ----------
     scale : Scale
-    damping : float
+    choice : Choice
+        What it was fitted with; its starts are dropped.
     averages : Averages
-    user_factors, item_factors : ndarray (n_users, k), (n_items, k), float32 ≥ 0
-    user_counts, item_counts : ndarray (n_users,), (n_items,)
-        Ratings of each.
+    user_factors, item_factors : ndarray (n_users, k · n_models), (n_items, k · n_models), float32
+        ≥ 0. ratings − low ≈ user_factors @ item_factors.T.
+    groups : ndarray (k · n_models,)
+        Which component each column belongs to.
+    echoes : Echoes
+    leanings : ndarray (n_users, r)
+    matrix : csr_array (n_users, n_items)
+        The ratings, where there are any.
+    signed : bool
+        Whether factors may be negative.
     """
 
     scale: Scale
-    damping: float
+    choice: Choice
     averages: Averages
     user_factors: NDArray[np.float32]
     item_factors: NDArray[np.float32]
-    user_counts: NDArray[np.intp]
-    item_counts: NDArray[np.intp]
-
-    def estimate(self, users: Codes, items: Codes) -> NDArray[np.float64]:
-        """Return estimates of pairs, not cut to the scale; one code goes with all of the other."""
-        averages = self.scale.clip(self.averages.estimate(users, items))
-        W, H = self.user_factors[users], self.item_factors[items]
-        parts = np.einsum("ij,ij->i", W, H, dtype=np.float64)
-        return np.asarray(
-            averages + self._trust(users, items) * (self.scale.low + parts - averages)
-        )
-
-    def parts(self, user: int, item: int) -> Parts:
-        """Return what one estimate consists of."""
-        users, items = np.array([user]), np.array([item])
-        share = float(self._trust(users, items)[0])
-        averages = float(self.scale.clip(self.averages.estimate(users, items))[0])
-        w = self.user_factors[user].astype(np.float64)
-        h = self.item_factors[item].astype(np.float64)
-        return Parts((1 - share) * (averages - self.scale.low), share * (w * h))
+    groups: NDArray[np.intp]
+    echoes: Echoes
+    leanings: Array
+    matrix: sp.csr_array
+    signed: bool = False
 
     @cached_property
-    def typical_items(self) -> NDArray[np.intp]:
-        """Codes of items, a column a component, the most typical first.
+    def user_counts(self) -> NDArray[np.intp]:
+        """Ratings of each user."""
+        return np.diff(self.matrix.indptr).astype(np.intp)
 
-        Typical is an item that loads on the component, mostly on it, and is known: loading times
-        its share in the item's loadings times n/(n + 10) for n ratings.
-        """
-        H = self.item_factors.astype(np.float64)
-        mass = H.sum(axis=1, keepdims=True)
-        typical = H * np.divide(H, mass, out=np.zeros_like(H), where=mass > 0)
-        known = self.item_counts / (self.item_counts + _KNOWN)
-        return np.argsort(-typical * known[:, None], axis=0, kind="stable")
+    @cached_property
+    def item_counts(self) -> NDArray[np.intp]:
+        """Ratings of each item."""
+        return np.bincount(self.matrix.indices, minlength=self.matrix.shape[1]).astype(np.intp)
 
-    def _trust(self, users: Codes, items: Codes) -> NDArray[np.float64]:
-        n_user = np.where(users >= 0, self.user_counts[users], 0)
-        n_item = np.where(items >= 0, self.item_counts[items], 0)
-        return trust(n_user, n_item, self.damping)
+    @property
+    def n_models(self) -> int:
+        """Runs side by side."""
+        return int((self.groups == 0).sum())
+
+    def estimate(self, users: Codes, items: Codes) -> Array:
+        """Return estimates of pairs, not cut to the scale; one code goes with all of the other."""
+        users, items = np.broadcast_arrays(users, items)
+        averages = self.scale.clip(self.averages.estimate(users, items))
+        known = np.flatnonzero((users >= 0) & (items >= 0))
+        u, i = users[known], items[known]
+        W, F = self.user_factors[u], self.item_factors[i]
+        tastes = np.einsum("ij,ij->i", W, F, dtype=np.float64)
+        echoes = np.einsum("ij,ij->i", self.leanings[u], self.echoes.features[i])
+        out = np.array(averages)
+        out[known] += self._share(self.user_counts[u], i) * (
+            self.scale.low + tastes - averages[known]
+        )
+        out[known] += self.choice.echoes * echoes
+        return out
+
+    def person(self, user: int) -> Person:
+        """Return a user of the fit."""
+        own = slice(self.matrix.indptr[user], self.matrix.indptr[user + 1])
+        return Person(
+            self.matrix.indices[own].astype(np.intp),
+            self.matrix.data[own],
+            float(self.averages.users[user]),
+            self.user_factors[user],
+            self.leanings[user],
+            user,
+        )
+
+    def fold_in(self, items: NDArray[np.intp], values: Array) -> Person:
+        """Return what is learned of somebody with these ratings, the items' part given."""
+        order = np.argsort(items, kind="stable")
+        items, values = np.asarray(items, np.intp)[order], np.asarray(values, np.float64)[order]
+        offset = self.averages.offset(items, values)
+        k = self.item_factors.shape[1] // self.n_models
+        rights = [
+            np.ascontiguousarray(self.item_factors[items, at : at + k])
+            for at in range(0, self.item_factors.shape[1], k)
+        ]
+        row = sp.csr_array(
+            (self.scale.units(values), np.arange(items.size), np.array([0, items.size])),
+            shape=(1, items.size),
+        )
+        factors = np.zeros(self.item_factors.shape[1], np.float32)
+        if items.size:
+            ridge = self.scale.ridge_per_entry(self.choice.ridge)
+            data = as_data(row, missing_values=0.0, n_threads=1)
+            solved = solve_users(data, rights, ridge, signed=self.signed)[0]
+            factors = solved * np.float32(self.scale.span)
+        person = Person(items, values, offset, factors)
+        return Person(items, values, offset, factors, self._solve(person)[1])
+
+    def scores(self, person: Person, items: Codes) -> Array:
+        """Return the estimates of one person, not cut to the scale."""
+        tastes = np.einsum("ij,j->i", self.item_factors[items], person.factors, dtype=np.float64)
+        return self._mixed(person, items, tastes)
+
+    def rough_scores(self, person: Person, items: Codes) -> Array:
+        """Return them as fast as possible, to the digits of float32."""
+        # For most of the items gathering rows takes longer than the products of all.
+        if 2 * items.size > len(self.item_factors):
+            tastes = (self.item_factors @ person.factors)[items]
+        else:
+            tastes = self.item_factors[items] @ person.factors
+        return self._mixed(person, items, tastes.astype(np.float64))
+
+    def _mixed(self, person: Person, items: Codes, tastes: Array) -> Array:
+        averages = self._averages(person, items)
+        share = self._share(np.array([person.items.size]), items)
+        echoes = self.echoes.features[items] @ person.leaning
+        mixed = averages + share * (self.scale.low + tastes - averages)
+        return np.asarray(mixed + self.choice.echoes * echoes)
+
+    def parts(self, person: Person, item: int) -> Parts:
+        """Return what one estimate consists of."""
+        at = np.array([item])
+        share = float(self._share(np.array([person.items.size]), at)[0])
+        averages = float(self._averages(person, at)[0])
+        products = person.factors.astype(np.float64) * self.item_factors[item]
+        similar = self.echoes.features[person.items] @ self.echoes.features[item]
+        return Parts(
+            self.scale.low,
+            (1 - share) * (averages - self.scale.low),
+            share * np.bincount(self.groups, products, minlength=int(self.groups.max()) + 1),
+            person.items,
+            self.choice.echoes * similar * self._solve(person)[0],
+        )
+
+    def _solve(self, person: Person) -> tuple[Array, Array]:
+        usual = self._averages(person, person.items)
+        return self.echoes.solve(person.items, person.values - usual)
+
+    def _averages(self, person: Person, items: Codes) -> Array:
+        mean = self.averages.mean + person.offset
+        return self.scale.clip(mean + self.averages.items[items])
+
+    def _share(self, n_user: NDArray[np.integer], items: Codes) -> Array:
+        trusted = trust(n_user, self.item_counts[items], self.choice.damping)
+        return self.choice.factors * trusted
 
 
-def fit_model(
-    ratings: Ratings,
-    k: int,
-    choice: Choice,
-    *,
-    rule: Rule,
-    n_threads: int | None,
-    rng: np.random.Generator,
-) -> RatingModel:
-    """Fit all ratings with the ridge and damping of `choice`, from its factors on."""
+def fit_tastes(
+    ratings: Ratings, choice: Choice, *, settings: Settings, rng: np.random.Generator
+) -> TasteModel:
+    """Fit all ratings as was chosen, from its factors on."""
     scale = Scale.of(ratings.values)
-    fitted = factorize(
+    ensemble = Ensemble(
         scale.matrix(ratings),
-        k,
-        missing_values=0.0,
-        ridge_per_entry=scale.ridge_per_entry(choice.ridge),
-        W=choice.W,
-        H=choice.H,
-        max_iter=rule.max_iter,
-        tol=rule.tol,
-        n_threads=n_threads,
-        random_state=rng,
+        choice.starts or (settings.k, settings.n_models),
+        signed=settings.signed,
+        n_threads=settings.n_threads,
+        rng=rng,
     )
-    if fitted.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
-    return RatingModel(
+    ridge = scale.ridge_per_entry(choice.ridge)
+    ensemble.advance(ridge, settings.rule, rng)
+    W, F = ensemble.settle(ridge)
+    averages = fit_averages(ratings)
+    matrix = leftovers(ratings, slice(None), np.zeros(len(ratings)))
+    echoes = Echoes(np.zeros((ratings.n_items, 1)))
+    leanings = np.zeros((ratings.n_users, 1))
+    if choice.echoes:
+        echoes = describe_items(ratings, slice(None), rng)
+        usual = scale.clip(averages.estimate(ratings.users, ratings.items))
+        leanings = echoes.leanings(leftovers(ratings, slice(None), usual))
+    return TasteModel(
         scale,
-        choice.damping,
-        fit_averages(ratings),
-        np.asarray(fitted.W * np.float32(scale.span), dtype=np.float32),
-        np.ascontiguousarray(fitted.H.T, dtype=np.float32),
-        np.bincount(ratings.users, minlength=ratings.n_users),
-        np.bincount(ratings.items, minlength=ratings.n_items),
+        choice.settled(),
+        averages,
+        W * np.float32(scale.span),
+        F,
+        grouped(F, settings.n_models),
+        echoes,
+        leanings,
+        matrix,
+        settings.signed,
     )

@@ -8,8 +8,8 @@ itself. `rating_model.py` has the formula, `tuning.py` what is chosen on held-ou
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, Literal, Self, cast
@@ -18,17 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages
-from nonneg.apps.explanation import Contribution, Explanation, Neighbor, Verdict
+from nonneg.apps.explanation import (
+    Contribution,
+    Counterfactual,
+    Explanation,
+    Neighbor,
+    Verdict,
+)
+from nonneg.apps.neighbor_model import Neighbors, choose_neighbors, unit_rows
 from nonneg.apps.neighbors import cosine_similarity, neighbor_estimate
-from nonneg.apps.rating_model import RatingModel, fit_model
+from nonneg.apps.rating_model import Person, RatingModel, fit_tastes
 from nonneg.apps.recommender_record import from_parts, to_parts
-from nonneg.apps.tuning import DAMPINGS, RIDGES, Scale, choose
+from nonneg.apps.tuning import DAMPINGS, RIDGES, Choice, Scale, Settings, choose
+from nonneg.apps.update import merged, updated
 from nonneg.core.alternate import Rule
 from nonneg.core.factorize import RandomState, as_generator
-from nonneg.errors import InputError
+from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.ratings import Ratings, read_ratings
 
-__all__ = ["Recommendation", "Recommender"]
+__all__ = ["Recommendation", "Recommender", "Similar"]
 
 # Φ(0.43) = 2/3. Held-out ratings of MovieLens 100k, 1M and MovieTweetings: of the recommended 83 to
 # 85 % were above what the person usually gives, of the others 74 to 76 % below it.
@@ -38,7 +46,13 @@ _TWO_TO_ONE = 0.43
 _USUAL_DAMPING = 5.0
 # Estimates that differ by rounding alone are ties.
 _TIE_DIGITS = 9
+# How far rough estimates may be off, in spans of the scale.
+_ROUGH = 1e-4
 _NAME_ITEMS = 3
+# Ratings' worth of doubt about an item that is to stand for a component.
+_KNOWN = 10.0
+# Ratings whose loss is tried out in an explanation.
+_COUNTERFACTUALS = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,14 @@ class Recommendation:
     score: float
 
 
+@dataclass(frozen=True)
+class Similar:
+    """An item like another, or a user: the cosine of their factors, in [0, 1]."""
+
+    name: Hashable
+    similarity: float
+
+
 class Recommender:
     """Learn taste from ratings; predict, recommend, explain.
 
@@ -56,6 +78,15 @@ class Recommender:
     ----------
     n_components : int ≥ 1, default 20
         Components of taste; at most as many as there are users or items are used.
+    method : {"factors", "neighbors"} or Neighbors
+        "factors" (default): components of taste and echoes of the person's own ratings. "neighbors":
+        the talk's weighted mean of the ratings of similar items, as `Neighbors` says.
+    n_models : int ≥ 1, default 16
+        Runs from different starts whose estimates are averaged: the more, the more accurate, and
+        the slower. Their factors stand side by side, so that reasons stay exact.
+    nonneg : bool, default True
+        False fits factors of any sign: low-rank matrix completion, for comparison. Its reasons add
+        up, too, but cancel one another.
     ridge : float ≥ 0 or "auto"
         ``½·ridge·(Σ nᵤ|wᵤ|² + Σ nᵢ|hᵢ|²)``, n counting the ratings (Zhou et al. 2008), in units of
         the ratings' standard deviation. "auto" chooses from .022 to .125 on held-out ratings.
@@ -83,9 +114,11 @@ class Recommender:
     scale_ : Scale
         Lowest and highest rating seen.
     averages_ : Averages
-    user_factors_ : ndarray (n_users, n_components_), float32
-    item_factors_ : ndarray (n_items, n_components_), float32
+    user_factors_ : ndarray (n_users, n_components_ · n_models), float32
+    item_factors_ : ndarray (n_items, n_components_ · n_models), float32
         ratings − lowest ≈ user_factors_ @ item_factors_.T, both ≥ 0.
+    groups_ : ndarray (n_components_ · n_models,)
+        Which component each of their columns belongs to: similar ones of all runs.
     ridge_ : float
     error_ : float
         Root mean squared error on the held-out ratings (fewer than 5 ratings: their deviation).
@@ -103,13 +136,14 @@ class Recommender:
 
     ratings_: Ratings
     model_: RatingModel
-    ridge_: float
-    error_: float
 
     def __init__(
         self,
         n_components: int = 20,
         *,
+        method: Literal["factors", "neighbors"] | Neighbors = "factors",
+        n_models: int = 16,
+        nonneg: bool = True,
         ridge: float | Literal["auto"] = "auto",
         damping: float | Literal["auto"] = "auto",
         max_iter: int = 6,
@@ -118,6 +152,9 @@ class Recommender:
         n_threads: int | None = None,
     ) -> None:
         self.n_components = n_components
+        self.method = method
+        self.n_models = n_models
+        self.nonneg = nonneg
         self.ridge = ridge
         self.damping = damping
         self.max_iter = max_iter
@@ -145,7 +182,7 @@ class Recommender:
         Returns
         -------
         Recommender
-            Itself.
+            Itself. The order of the ratings makes no difference.
 
         Raises
         ------
@@ -153,26 +190,68 @@ class Recommender:
             Ratings or parameters that cannot be used.
         """
         asked = _whole("n_components", self.n_components)
+        n_models = _whole("n_models", self.n_models)
         ridges = _choices("ridge", self.ridge, RIDGES)
         dampings = _choices("damping", self.damping, DAMPINGS)
         rule = Rule(_whole("max_iter", self.max_iter), _number("tol", self.tol))
+        how = _method(self.method)
         rng, _ = as_generator(self.random_state)
         given = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
         if not len(given):
             raise InputError("there are no ratings · nothing can be learned · pass at least one")
+        given = given.sorted()
         k = min(asked, given.n_users, given.n_items)
-        threads = self.n_threads
-        choice = choose(given, k, ridges, dampings, rule=rule, n_threads=threads, rng=rng)
-        model = fit_model(given, k, choice, rule=rule, n_threads=threads, rng=rng)
-        return self._adopt(given, model, choice.ridge, choice.error)
+        settings = Settings(k, n_models, rule, not self.nonneg, self.n_threads)
+        choice = choose(given, ridges, dampings, settings=settings, rng=rng)
+        if how is None:
+            return self._adopt(given, fit_tastes(given, choice, settings=settings, rng=rng))
+        return self._adopt(
+            given, choose_neighbors(given, how, choice, settings=settings, rng=rng)
+        )
 
-    def predict(self, users: object, items: object) -> NDArray[np.float64]:
+    def update(self, ratings: object) -> Self:
+        """Take in further ratings without a full fit.
+
+        Who gave them gets new factors, at their optimum given the items'; so do new items, from
+        those of the users known before. Other items keep what was learned of them: fit again when
+        a good part of the ratings is new. A new rating of a pair replaces the old one.
+
+        Parameters
+        ----------
+        ratings : Ratings, data frame or path
+
+        Returns
+        -------
+        Recommender
+            Itself.
+
+        Raises
+        ------
+        InputError
+            A rating is outside of the scale of the fit. Nothing has changed then.
+        """
+        model = self._fitted()
+        new = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
+        low, high = model.scale.low, model.scale.high
+        if len(new) and not low <= new.values.min() <= new.values.max() <= high:
+            raise InputError(
+                f"the new ratings go from {new.values.min():g} to {new.values.max():g} · the scale "
+                f"of the fit is {low:g} to {high:g} · correct them, or fit again to all ratings"
+            )
+        together, touched = merged(self.ratings_, new)
+        return self._adopt(together, updated(model, together, touched))
+
+    def predict(
+        self, users: object, items: object, *, unknown: Literal["averages", "error"] = "averages"
+    ) -> NDArray[np.float64]:
         """Estimate ratings.
 
         Parameters
         ----------
         users, items : id, or sequence of ids
             Pairs; one id goes with all of the other side.
+        unknown : {"averages", "error"}
+            Of somebody unknown: estimate by the averages (default), or raise.
 
         Returns
         -------
@@ -184,8 +263,12 @@ class Recommender:
         ------
         InputError
             The two sides have different lengths.
+        UnknownNameError
+            Somebody is unknown, with unknown="error".
         """
         model = self._fitted()
+        if unknown not in ("averages", "error"):
+            raise InputError(f'unknown={unknown!r} · it is "averages" or "error" · choose one')
         user_codes = self.ratings_.user_codes(users)
         item_codes = self.ratings_.item_codes(items)
         if user_codes.size != item_codes.size and 1 not in (user_codes.size, item_codes.size):
@@ -193,10 +276,23 @@ class Recommender:
                 f"{user_codes.size} users and {item_codes.size} items do not make pairs · give as "
                 "many of both, or one of either"
             )
+        if unknown == "error":
+            for kind, codes in (("user", user_codes), ("item", item_codes)):
+                if (codes < 0).any():
+                    raise UnknownNameError(
+                        f"{int((codes < 0).sum())} of the {kind}s are not among those of the fit · "
+                        'there is nothing but averages to go by · leave them out, or use '
+                        'unknown="averages"'
+                    )
         return model.scale.clip(model.estimate(*np.broadcast_arrays(user_codes, item_codes)))
 
     def recommend(
-        self, user: Hashable, n: int = 10, *, exclude_seen: bool = True
+        self,
+        user: Hashable,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        among: Iterable[Hashable] | None = None,
     ) -> list[Recommendation]:
         """Return the items that the user is expected to like best.
 
@@ -207,35 +303,87 @@ class Recommender:
             Fewer come back where fewer are left.
         exclude_seen : bool, default True
             Leave out what the user has rated.
+        among : iterable of ids, optional
+            The items to choose from. Default: all.
 
         Returns
         -------
         list of Recommendation
-            Best first; ties in the order in which the items first appear in the ratings.
+            Best first; ties in the order of the items' ids. `pandas.DataFrame(found)` has the
+            columns item and score.
+
+        Raises
+        ------
+        UnknownNameError
+            There is no such user or item; the message names the nearest ones.
+        """
+        model = self._fitted()
+        person = model.person(self.ratings_.user_code(user))
+        return self._best(person, n, exclude_seen, among)
+
+    def recommend_for(
+        self,
+        ratings: Mapping[Hashable, float],
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        among: Iterable[Hashable] | None = None,
+    ) -> list[Recommendation]:
+        """Return what somebody with these ratings is expected to like best, as `recommend` does.
+
+        Parameters
+        ----------
+        ratings : mapping of item to rating
+            Of somebody who need not be a user of the fit, which does not change.
+
+        Raises
+        ------
+        UnknownNameError
+            There is no such item; the message names the nearest ones.
+        InputError
+            A rating is outside of the scale.
+        """
+        return self._best(self.fold_in(ratings), n, exclude_seen, among)
+
+    def fold_in(self, ratings: Mapping[Hashable, float]) -> Person:
+        """Return what is learned of somebody with these ratings, the items' part given.
+
+        It is exact: the factors are at their optimum, as those of the users of the fit are.
+        """
+        model = self._fitted()
+        codes = np.array([self.ratings_.item_code(item) for item in ratings], dtype=np.intp)
+        values = np.array([_number("a rating", value) for value in ratings.values()])
+        if np.unique(codes).size < codes.size:
+            raise InputError("an item is rated twice · there is one rating an item · keep one")
+        low, high = model.scale.low, model.scale.high
+        if codes.size and not low <= values.min() <= values.max() <= high:
+            raise InputError(
+                f"the ratings go from {values.min():g} to {values.max():g} · the scale of the fit "
+                f"is {low:g} to {high:g} · give ratings on it"
+            )
+        return model.fold_in(codes, values)
+
+    def similar_items(self, item: Hashable, n: int = 10) -> list[Similar]:
+        """Return the items most like one: the talk's cosine of the rows of the item factors.
+
+        Raises
+        ------
+        UnknownNameError
+            There is no such item; the message names the nearest ones.
+        """
+        code = self.ratings_.item_code(item) if self._fitted() else 0
+        return self._alike(self.item_factors_, code, n, self._item_name)
+
+    def similar_users(self, user: Hashable, n: int = 10) -> list[Similar]:
+        """Return the users whose tastes are most like those of one.
 
         Raises
         ------
         UnknownNameError
             There is no such user; the message names the nearest ones.
         """
-        model = self._fitted()
-        n = _whole("n", n)
-        code = self.ratings_.user_code(user)
-        candidates = np.arange(self.ratings_.n_items)
-        if exclude_seen:
-            candidates = np.delete(candidates, self._rated_by(code)[0])
-        estimates = model.estimate(np.array([code]), candidates)
-        # By the estimate before it is cut to the scale, where the best would all be ties.
-        keys = np.round(estimates, _TIE_DIGITS)
-        reach = np.arange(keys.size)
-        if n < keys.size:
-            reach = np.flatnonzero(keys >= np.partition(keys, keys.size - n)[keys.size - n])
-        order = reach[np.argsort(-keys[reach], kind="stable")][:n]
-        scores = model.scale.clip(estimates[order])
-        return [
-            Recommendation(self._item_name(int(candidates[at])), float(score))
-            for at, score in zip(order, scores, strict=True)
-        ]
+        code = self.ratings_.user_code(user) if self._fitted() else 0
+        return self._alike(self.user_factors_, code, n, self._user_name)
 
     def explain(self, user: Hashable, item: Hashable, n_neighbors: int = 3) -> Explanation:
         """Say why: the parts of the estimate, and what the user thinks of similar items.
@@ -257,45 +405,50 @@ class Recommender:
             There is no such user or item; the message names the nearest ones.
         """
         model = self._fitted()
-        n_neighbors = _whole("n_neighbors", n_neighbors)
-        user_code, item_code = self.ratings_.user_code(user), self.ratings_.item_code(item)
-        contributions, estimate = self._contributions(user_code, item_code)
-        rated, values = self._rated_by(user_code)
-        prior = _USUAL_DAMPING * model.averages.mean
-        usual = float((values.sum() + prior) / (values.size + _USUAL_DAMPING))
-        n_item_ratings = int(model.item_counts[item_code])
-        neighbors, by_neighbors = self._neighbors(rated, values, item_code, n_neighbors)
-        own = values[rated == item_code]
-        return Explanation(
-            user=self._user_name(user_code),
-            item=self._item_name(item_code),
-            estimate=estimate,
-            verdict=self._verdict(estimate - usual, values.size, n_item_ratings),
-            contributions=contributions,
-            usual=usual,
-            error=self.error_,
-            scale=(model.scale.low, model.scale.high),
-            neighbors=neighbors,
-            neighbor_estimate=by_neighbors,
-            n_ratings=int(values.size),
-            n_item_ratings=n_item_ratings,
-            rated=float(own[0]) if own.size else None,
-        )
+        code = self.ratings_.user_code(user)
+        return self._explained(self._user_name(code), model.person(code), item, n_neighbors)
+
+    def explain_for(
+        self, ratings: Mapping[Hashable, float], item: Hashable, n_neighbors: int = 3
+    ) -> Explanation:
+        """Say why for somebody with these ratings, called "you", as `explain` does."""
+        return self._explained("you", self.fold_in(ratings), item, n_neighbors)
 
     def component_items(self, n: int = _NAME_ITEMS) -> list[tuple[Hashable, ...]]:
         """Return the n items most typical of each component: what it is called after."""
-        codes = self._fitted().typical_items[: _whole("n", n)]
+        self._fitted()
+        codes = self._typical_items[: _whole("n", n)]
         return [tuple(self._item_name(int(code)) for code in column) for column in codes.T]
 
     @property
     def n_components_(self) -> int:
         """Components in use."""
-        return int(self._fitted().item_factors.shape[1])
+        return int(self._fitted().groups.max()) + 1
+
+    @property
+    def groups_(self) -> NDArray[np.intp]:
+        """Which component each column of the factors belongs to."""
+        return self._fitted().groups
+
+    @property
+    def choice_(self) -> Choice:
+        """What was chosen on held-out ratings."""
+        return self._fitted().choice
+
+    @property
+    def ridge_(self) -> float:
+        """What "auto" became."""
+        return self.choice_.ridge
 
     @property
     def damping_(self) -> float:
         """What "auto" became."""
-        return self._fitted().damping
+        return self.choice_.damping
+
+    @property
+    def error_(self) -> float:
+        """Root mean squared error on held-out ratings."""
+        return self.choice_.error
 
     @property
     def scale_(self) -> Scale:
@@ -326,18 +479,16 @@ class Recommender:
         parameters = {name: value for name, value in vars(self).items() if name in _PARAMETERS}
         seed = self.random_state
         parameters["random_state"] = int(seed) if isinstance(seed, Integral) else None
-        for name in ("n_components", "max_iter", "n_threads"):
+        parameters["nonneg"] = bool(self.nonneg)
+        how = _method(self.method)
+        parameters["method"] = self.method if isinstance(self.method, str) else asdict(how)
+        for name in ("n_components", "n_models", "max_iter", "n_threads"):
             if parameters[name] is not None:
                 parameters[name] = int(parameters[name])
         for name in ("ridge", "damping", "tol"):
             if not isinstance(parameters[name], str):
                 parameters[name] = float(parameters[name])
-        return {
-            **meta,
-            "parameters": parameters,
-            "ridge": self.ridge_,
-            "error": self.error_,
-        }, arrays
+        return {**meta, "parameters": parameters}, arrays
 
     @classmethod
     def from_record(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -348,33 +499,146 @@ class Recommender:
         KeyError, TypeError, ValueError
             The record is not one of a recommender, or its parts contradict one another.
         """
-        recommender = cls(**meta["parameters"])
-        ratings, model = from_parts(meta, arrays)
-        ridge, error = (_number(name, meta[name]) for name in ("ridge", "error"))
-        return recommender._adopt(ratings, model, ridge, error)
+        parameters = dict(meta["parameters"])
+        if isinstance(parameters["method"], dict):
+            parameters["method"] = Neighbors(**parameters["method"])
+        recommender = cls(**parameters)
+        return recommender._adopt(*from_parts(meta, arrays, _method(recommender.method)))
 
-    def _contributions(self, user: int, item: int) -> tuple[tuple[Contribution, ...], float]:
-        """The parts of one estimate, and their sum: the estimate, cut to the scale."""
+    def _best(
+        self, person: Person, n: int, exclude_seen: bool, among: Iterable[Hashable] | None
+    ) -> list[Recommendation]:
         model = self._fitted()
-        low = model.scale.low
-        parts = model.parts(user, item)
-        unclipped = float(model.estimate(np.array([user]), np.array([item]))[0])
-        estimate = float(np.clip(unclipped, low, model.scale.high))
-        named: list[tuple[str, float, int | None]] = [
-            ("start of the scale", low, None),
-            ("averages", parts.averages, None),
+        n = _whole("n", n)
+        candidates = np.arange(self.ratings_.n_items)
+        if among is not None:
+            if isinstance(among, str):
+                raise InputError(f"among={among!r} is one text · it is the items to choose from")
+            candidates = np.unique([self.ratings_.item_code(item) for item in among]).astype(int)
+        if exclude_seen:
+            candidates = np.setdiff1d(candidates, person.items, assume_unique=True)
+        if not candidates.size:
+            return []
+        rough = model.rough_scores(person, candidates)
+        if n < rough.size:
+            last = np.partition(rough, rough.size - n)[rough.size - n]
+            candidates = candidates[rough >= last - _ROUGH * model.scale.span]
+        estimates = model.scores(person, candidates)
+        # By the estimate before it is cut to the scale, where the best would all be ties.
+        order = np.argsort(-np.round(estimates, _TIE_DIGITS), kind="stable")[:n]
+        scores = model.scale.clip(estimates[order])
+        return [
+            Recommendation(self._item_name(int(candidates[at])), float(score))
+            for at, score in zip(order, scores, strict=True)
         ]
-        named += [
-            (self._component_names[t], float(parts.components[t]), int(t))
+
+    def _alike(
+        self,
+        factors: NDArray[np.float32],
+        code: int,
+        n: int,
+        name: Callable[[int], Hashable],
+    ) -> list[Similar]:
+        rows = unit_rows(factors)
+        similar = np.round(np.minimum(rows @ rows[code], 1.0), _TIE_DIGITS)
+        similar[code] = -math.inf
+        order = np.argsort(-similar, kind="stable")[: min(_whole("n", n), similar.size - 1)]
+        return [Similar(name(int(at)), float(similar[at])) for at in order]
+
+    def _explained(
+        self, user: Hashable, person: Person, item: Hashable, n_neighbors: int
+    ) -> Explanation:
+        model = self._fitted()
+        n_neighbors = _whole("n_neighbors", n_neighbors)
+        code = self.ratings_.item_code(item)
+        contributions, unclipped, estimate = self._contributions(person, code)
+        rated, values = person.items, person.values
+        prior = _USUAL_DAMPING * model.averages.mean
+        usual = float((values.sum() + prior) / (values.size + _USUAL_DAMPING))
+        n_item_ratings = int(model.item_counts[code])
+        neighbors, by_neighbors = self._neighbors(rated, values, code, n_neighbors)
+        own = values[rated == code]
+        low, high = model.choice.spread
+        interval = model.scale.clip(np.array([estimate + low, estimate + high]))
+        return Explanation(
+            user=user,
+            item=self._item_name(code),
+            estimate=estimate,
+            verdict=self._verdict(estimate - usual, values.size, n_item_ratings),
+            interval=(float(interval[0]), float(interval[1])),
+            contributions=contributions,
+            counterfactuals=self._counterfactuals(person, code, unclipped, contributions),
+            usual=usual,
+            error=self.error_,
+            scale=(model.scale.low, model.scale.high),
+            neighbors=neighbors,
+            neighbor_estimate=by_neighbors,
+            n_ratings=int(values.size),
+            n_item_ratings=n_item_ratings,
+            rated=float(own[0]) if own.size else None,
+        )
+
+    def _contributions(
+        self, person: Person, item: int
+    ) -> tuple[tuple[Contribution, ...], float, float]:
+        """The parts of one estimate; their sum before and after it is cut to the scale."""
+        model = self._fitted()
+        parts = model.parts(person, item)
+        unclipped = float(model.scores(person, np.array([item]))[0])
+        estimate = float(model.scale.clip(np.array([unclipped]))[0])
+        whole = estimate or 1.0
+
+        def part(name: str, value: float, **about: Any) -> Contribution:
+            return Contribution(name, float(value), float(value) / whole, **about)
+
+        found = [part("start of the scale", parts.start)] if parts.start else []
+        found += [part("averages", parts.averages)]
+        found += [
+            part(self._component_names[t], parts.components[t], component=int(t))
             for t in np.argsort(-parts.components, kind="stable")
         ]
+        for at in np.argsort(-np.abs(parts.echoes), kind="stable"):
+            if not parts.echoes[at]:
+                continue
+            code = int(parts.sources[at])
+            source = self._user_name(code) if parts.people else self._item_name(code)
+            about = {"user": source} if parts.people else {"item": source}
+            found.append(part(str(source), parts.echoes[at], **about))
         if estimate != unclipped:
-            named.append(("end of the scale", estimate - unclipped, None))
-        whole = estimate or 1.0
-        contributions = tuple(
-            Contribution(name, value, value / whole, component) for name, value, component in named
-        )
-        return contributions, estimate
+            end = "end of the scale" if estimate < unclipped else "start of the scale again"
+            found.append(part(end, estimate - unclipped))
+        return tuple(found), unclipped, estimate
+
+    def _counterfactuals(
+        self,
+        person: Person,
+        item: int,
+        unclipped: float,
+        contributions: tuple[Contribution, ...],
+    ) -> tuple[Counterfactual, ...]:
+        """What the estimate would be without the ratings that it owes most to."""
+        model = self._fitted()
+        if person.items.size < 2:
+            return ()
+        owed = [part.item for part in contributions if part.item is not None]
+        codes = [self.ratings_.item_code(name) for name in owed[:_COUNTERFACTUALS]]
+        if not codes:
+            rows = self._fitted().item_factors
+            near = unit_rows(rows[person.items]) @ unit_rows(rows[item][None])[0]
+            order = np.argsort(-np.round(near, _TIE_DIGITS), kind="stable")
+            codes = person.items[order[:_COUNTERFACTUALS]].tolist()
+        at = np.array([item])
+        # Both sides folded in, so that nothing but the rating differs.
+        whole = float(model.scores(model.fold_in(person.items, person.values), at)[0])
+        found = []
+        for code in codes:
+            kept = person.items != code
+            without = model.fold_in(person.items[kept], person.values[kept])
+            estimate = unclipped + float(model.scores(without, at)[0]) - whole
+            rating = float(person.values[~kept][0])
+            clipped = float(model.scale.clip(np.array([estimate]))[0])
+            found.append(Counterfactual(self._item_name(code), rating, clipped))
+        return tuple(found)
 
     def _verdict(self, above_usual: float, n_ratings: int, n_item_ratings: int) -> Verdict:
         if not n_ratings or not n_item_ratings:
@@ -402,16 +666,22 @@ class Recommender:
         )
         return neighbors, found.estimate
 
-    def _rated_by(self, user: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Codes and ratings of what a user rated, by code."""
-        order, starts = self._by_user
-        at = order[starts[user] : starts[user + 1]]
-        return self.ratings_.items[at].astype(np.intp), self.ratings_.values[at]
-
     @cached_property
-    def _by_user(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        order = np.lexsort((self.ratings_.items, self.ratings_.users))
-        return order, np.concatenate([[0], np.cumsum(self.model_.user_counts)])
+    def _typical_items(self) -> NDArray[np.intp]:
+        """Codes of items, a column a component, the most typical first.
+
+        Typical is an item that loads on the component, mostly on it, and is known: loading times
+        its share in the item's loadings times n/(n + 10) for n ratings.
+        """
+        model = self._fitted()
+        # What a column is worth depends on both factors.
+        sizes = np.abs(model.user_factors).mean(axis=0, dtype=np.float64)
+        member = np.eye(self.n_components_)[model.groups]
+        loadings = (np.abs(model.item_factors) * sizes) @ member
+        mass = loadings.sum(axis=1, keepdims=True)
+        share = np.divide(loadings, mass, out=np.zeros_like(loadings), where=mass > 0)
+        known = model.item_counts / (model.item_counts + _KNOWN)
+        return np.argsort(-loadings * share * known[:, None], axis=0, kind="stable")
 
     @cached_property
     def _component_names(self) -> list[str]:
@@ -423,11 +693,11 @@ class Recommender:
     def _item_name(self, code: int) -> Hashable:
         return cast(Hashable, self.ratings_.item_ids[code : code + 1].tolist()[0])
 
-    def _adopt(self, ratings: Ratings, model: RatingModel, ridge: float, error: float) -> Self:
+    def _adopt(self, ratings: Ratings, model: RatingModel) -> Self:
         """Take over a fit, and drop what was derived from an earlier one."""
-        for name in ("_by_user", "_component_names"):
+        for name in ("_typical_items", "_component_names"):
             vars(self).pop(name, None)
-        self.ratings_, self.model_, self.ridge_, self.error_ = ratings, model, ridge, error
+        self.ratings_, self.model_ = ratings, model
         return self
 
     def _fitted(self) -> RatingModel:
@@ -441,6 +711,9 @@ class Recommender:
 
 _PARAMETERS = (
     "n_components",
+    "method",
+    "n_models",
+    "nonneg",
     "ridge",
     "damping",
     "max_iter",
@@ -448,6 +721,17 @@ _PARAMETERS = (
     "random_state",
     "n_threads",
 )
+
+
+def _method(method: object) -> Neighbors | None:
+    """How neighbours estimate, or None for factors."""
+    if isinstance(method, Neighbors):
+        return method
+    if method not in ("factors", "neighbors"):
+        raise InputError(
+            f'method={method!r} · it is "factors", "neighbors" or a Neighbors(…) · choose one'
+        )
+    return Neighbors() if method == "neighbors" else None
 
 
 def _whole(name: str, value: object) -> int:

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages
-from nonneg.apps.rating_model import RatingModel
-from nonneg.apps.tuning import Scale
+from nonneg.apps.echoes import Echoes
+from nonneg.apps.neighbor_model import NeighborModel, Neighbors
+from nonneg.apps.rating_model import RatingModel, TasteModel
+from nonneg.apps.tuning import Choice, Scale, leftovers
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
 __all__ = ["from_parts", "to_parts"]
+
+_CHOICE = ("ridge", "damping", "factors", "echoes", "error")
 
 Record = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -25,27 +29,32 @@ def to_parts(ratings: Ratings, model: RatingModel) -> Record:
     """Return what a model file holds of ratings and model."""
     meta: dict[str, Any] = {
         "scale": asdict(model.scale),
-        "damping": model.damping,
+        "choice": {name: getattr(model.choice, name) for name in _CHOICE},
+        "spread": list(model.choice.spread),
         "mean": model.averages.mean,
+        "signed": isinstance(model, TasteModel) and model.signed,
         "user_ids": _storable("user", ratings.user_ids),
         "item_ids": _storable("item", ratings.item_ids),
     }
     arrays: dict[str, NDArray[Any]] = {
         "user_factors": model.user_factors,
         "item_factors": model.item_factors,
+        "groups": model.groups,
         "user_offsets": model.averages.users,
         "item_offsets": model.averages.items,
         "users": ratings.users,
         "items": ratings.items,
         "values": ratings.values,
     }
+    if isinstance(model, TasteModel):
+        arrays |= {"features": model.echoes.features, "leanings": model.leanings}
     return meta, arrays
 
 
 def from_parts(
-    meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], how: Neighbors | None
 ) -> tuple[Ratings, RatingModel]:
-    """Return the ratings and the model of a record.
+    """Return the ratings and the model of a record; `how` neighbours estimate, if they do.
 
     Raises
     ------
@@ -59,6 +68,38 @@ def from_parts(
         _ids("user_ids", meta["user_ids"]),
         _ids("item_ids", meta["item_ids"]),
     )
+    signed = meta["signed"] is True
+    _check_arrays(ratings, arrays, signed=signed, echoing=how is None)
+    scale = Scale(*(_finite(name, meta["scale"][name]) for name in ("low", "high", "deviation")))
+    if scale.high < scale.low:
+        raise ValueError("the scale ends before it starts")
+    numbers = {name: _finite(name, meta["choice"][name]) for name in _CHOICE}
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"{name} is negative")
+    low, high = (_finite("spread", value) for value in meta["spread"])
+    choice = Choice(**numbers, spread=(low, high))
+    averages = Averages(
+        _finite("mean", meta["mean"]),
+        np.asarray(arrays["user_offsets"], dtype=np.float64),
+        np.asarray(arrays["item_offsets"], dtype=np.float64),
+    )
+    W = np.asarray(arrays["user_factors"], dtype=np.float32)
+    F = np.asarray(arrays["item_factors"], dtype=np.float32)
+    groups = np.asarray(arrays["groups"], dtype=np.intp)
+    matrix = leftovers(ratings, slice(None), np.zeros(len(ratings)))
+    if how is not None:
+        return ratings, NeighborModel(how, scale, choice, averages, W, F, groups, matrix)
+    echoes = Echoes(np.asarray(arrays["features"], dtype=np.float64))
+    leanings = np.asarray(arrays["leanings"], dtype=np.float64)
+    return ratings, TasteModel(
+        scale, choice, averages, W, F, groups, echoes, leanings, matrix, signed
+    )
+
+
+def _check_arrays(
+    ratings: Ratings, arrays: Mapping[str, NDArray[Any]], *, signed: bool, echoing: bool
+) -> None:
     m, n = ratings.n_users, ratings.n_items
     for name, codes, size in (("users", ratings.users, m), ("items", ratings.items, n)):
         if codes.ndim != 1 or not codes.size or codes.min() < 0 or codes.max() >= size:
@@ -66,42 +107,29 @@ def from_parts(
     if arrays["item_factors"].ndim != 2:
         raise ValueError("item_factors are no table")
     k = arrays["item_factors"].shape[1]
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "user_factors": (m, k),
         "item_factors": (n, k),
+        "groups": (k,),
         "user_offsets": (m,),
         "item_offsets": (n,),
         "items": ratings.users.shape,
         "values": ratings.users.shape,
     }
+    if echoing:
+        r = arrays["features"].shape[-1]
+        shapes |= {"features": (n, r), "leanings": (m, r)}
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape} instead of {shape}")
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} is not finite")
-    for name in ("user_factors", "item_factors", "values"):
+    for name in ("values",) if signed else ("user_factors", "item_factors", "values"):
         if (arrays[name] < 0).any():
             raise ValueError(f"{name} has negative entries")
-    scale = Scale(*(_finite(name, meta["scale"][name]) for name in ("low", "high", "deviation")))
-    if scale.high < scale.low:
-        raise ValueError("the scale ends before it starts")
-    damping = _finite("damping", meta["damping"])
-    if damping < 0:
-        raise ValueError("damping is negative")
-    model = RatingModel(
-        scale,
-        damping,
-        Averages(
-            _finite("mean", meta["mean"]),
-            np.asarray(arrays["user_offsets"], dtype=np.float64),
-            np.asarray(arrays["item_offsets"], dtype=np.float64),
-        ),
-        np.asarray(arrays["user_factors"], dtype=np.float32),
-        np.asarray(arrays["item_factors"], dtype=np.float32),
-        np.bincount(ratings.users, minlength=m),
-        np.bincount(ratings.items, minlength=n),
-    )
-    return ratings, model
+    sizes = np.bincount(arrays["groups"]) if k else np.zeros(0)
+    if not sizes.size or (sizes != sizes[0]).any():
+        raise ValueError("groups are not of one size")
 
 
 def _finite(name: str, value: object) -> float:

@@ -1,40 +1,56 @@
-"""How strongly to regularise, and how far to trust factors: chosen on ratings held out.
+"""How strongly to regularise, and how far to trust each part: chosen on ratings held out.
 
 A tenth of the ratings is held out (small sets: five folds, so that each rating is held out once)
 and the ridge goes down a path, each fit starting from the one before. Few iterations a step are
-early stopping; the first step down that predicts worse ends the path. What is left over on the
-held-out ratings is the error that estimates are quoted with.
+early stopping; the first step down that predicts worse ends the path. How much of the factors and
+of the echoes goes into an estimate is least squares on the held-out ratings. What is left over
+there is the error, and gives the interval, that estimates are quoted with.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from scipy.optimize import lsq_linear
+
 from nonneg.apps.averages import fit_averages
-from nonneg.core.alternate import Rule, Status, alternate
-from nonneg.core.factorize import make_problem
-from nonneg.core.init import starting_factors
-from nonneg.core.intake import as_data
-from nonneg.core.kernels import FloatArray
-from nonneg.core.problem import Factor
-from nonneg.core.solvers import choose_solver
+from nonneg.apps.echoes import describe_items
+from nonneg.apps.ensemble import Ensemble, Start
+from nonneg.core.alternate import Rule
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["DAMPINGS", "RIDGES", "Choice", "Scale", "can_hold_out", "choose", "trust"]
+__all__ = [
+    "DAMPINGS",
+    "RIDGES",
+    "Choice",
+    "Scale",
+    "Settings",
+    "can_hold_out",
+    "choose",
+    "held_out_parts",
+    "leftovers",
+    "spread",
+    "trust",
+]
 
 # In units of the standard deviation of the ratings, so that the unit of the scale is no matter.
 RIDGES = (0.125, 0.088, 0.0625, 0.044, 0.031, 0.022)
 DAMPINGS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 # What is used where there are too few ratings to hold any out.
 _PLAIN_RIDGE, _PLAIN_DAMPING, _FEWEST = 0.088, 10.0, 5
+
+# From here on there is enough to tell how the parts should be weighted.
+_WEIGHED = 1_000
+# The interval leaves out this share of the held-out ratings on either side.
+_TAIL = 0.1
 
 _SHARE = 0.1
 # From here on one share held out measures the error to about 2 % (σ/√(2n)).
@@ -92,12 +108,14 @@ class Scale:
         self, ratings: Ratings, chosen: NDArray[np.bool_] | slice = slice(None)
     ) -> sp.csr_array:
         """Return users × items in the unit of the factors, absent where there is no rating."""
-        values = (ratings.values[chosen] - self.low) / self.span
-        values = np.maximum(values, _SMALLEST).astype(np.float32)
         return sp.csr_array(
-            (values, (ratings.users[chosen], ratings.items[chosen])),
+            (self.units(ratings.values[chosen]), (ratings.users[chosen], ratings.items[chosen])),
             shape=(ratings.n_users, ratings.n_items),
         )
+
+    def units(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return ratings in the unit of the factors, none of them 0."""
+        return np.maximum((values - self.low) / self.span, _SMALLEST).astype(np.float32)
 
     def ridge_per_entry(self, ridge: float) -> float:
         """Return the ridge of the engine for one in standard deviations."""
@@ -108,6 +126,25 @@ class Scale:
         return np.clip(estimates, self.low, self.high)
 
 
+class Settings(NamedTuple):
+    """What the fits of one recommender have in common.
+
+    Attributes
+    ----------
+    k, n_models : int
+    rule : Rule
+    signed : bool
+        Whether the factors may be negative.
+    n_threads : int or None
+    """
+
+    k: int
+    n_models: int
+    rule: Rule
+    signed: bool
+    n_threads: int | None
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """What to fit all ratings with.
@@ -115,18 +152,28 @@ class Choice:
     Attributes
     ----------
     ridge, damping : float
+    factors, echoes : float ≥ 0
+        Weights of the two parts of an estimate; that of the factors is at most 1.
     error : float
         Root mean squared error on the held-out ratings; the deviation of all where none could
         be held out (`can_hold_out`).
-    W, H : ndarray or None
+    spread : (float, float)
+        Between which four in five held-out ratings lie, seen from their estimates.
+    starts : list of (W, F) or None
         Factors to start from, in the unit of `Scale`.
     """
 
     ridge: float
     damping: float
+    factors: float
+    echoes: float
     error: float
-    W: FloatArray | None
-    H: FloatArray | None
+    spread: tuple[float, float]
+    starts: list[Start] | None = None
+
+    def settled(self) -> Choice:
+        """Return it without factors to start from."""
+        return replace(self, starts=None)
 
 
 def trust(
@@ -153,12 +200,10 @@ def can_hold_out(n_ratings: int, scale: Scale) -> bool:
 
 def choose(
     ratings: Ratings,
-    k: int,
     ridges: Sequence[float],
     dampings: Sequence[float],
     *,
-    rule: Rule,
-    n_threads: int | None,
+    settings: Settings,
     rng: np.random.Generator,
 ) -> Choice:
     """Go down the path and return where the held-out ratings are predicted best."""
@@ -166,28 +211,53 @@ def choose(
     if not can_hold_out(len(ratings), scale):
         ridge = ridges[0] if len(ridges) == 1 else _PLAIN_RIDGE
         damping = dampings[0] if len(dampings) == 1 else _PLAIN_DAMPING
-        return Choice(ridge, damping, scale.deviation, None, None)
+        wide = scale.deviation
+        return Choice(ridge, damping, 1.0, 0.0, wide, (-wide, wide), None)
+    weighed = len(ratings) >= _WEIGHED
     folds = [
-        _Fold(ratings, held_out, k, scale, n_threads, rng)
-        for held_out in _held_out(len(ratings), rng)
+        _Fold(ratings, held_out, scale, settings, rng, echoing=weighed)
+        for held_out in held_out_parts(len(ratings), rng)
     ]
-    n_held_out = sum(fold.values.size for fold in folds)
+    values = np.concatenate([fold.values for fold in folds])
+    averages = np.concatenate([fold.averages for fold in folds])
+    echoes = np.concatenate([fold.echoes for fold in folds])
     best: Choice | None = None
     for ridge in ridges:
-        total = np.zeros(len(dampings))
         for fold in folds:
-            fold.advance(ridge, rule, rng)
-            total += [fold.squared_error(damping) for damping in dampings]
-        errors = np.sqrt(total / n_held_out)
-        at = int(errors.argmin())
-        if best is not None and errors[at] >= best.error:
+            fold.advance(ridge, settings.rule, rng)
+        better = None
+        for damping in dampings:
+            tastes = np.concatenate([fold.tastes(damping) for fold in folds])
+            parts = np.stack([tastes, echoes], axis=1)
+            weights = _weights(parts / scale.span, (values - averages) / scale.span) if weighed else np.array([1.0, 0.0])
+            off = values - scale.clip(averages + parts @ weights)
+            error = math.sqrt(float(off @ off) / off.size)
+            if error < (math.inf if better is None else better.error):
+                better = Choice(
+                    ridge, damping, float(weights[0]), float(weights[1]), error, spread(off), None
+                )
+        if better is None or (best is not None and better.error >= best.error):
             break
-        best = Choice(ridge, dampings[at], float(errors[at]), folds[0].left, folds[0].right.T)
+        best = replace(better, starts=folds[0].ensemble.starts)
     assert best is not None
     return best
 
 
-def _held_out(n: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
+def spread(off: NDArray[np.float64]) -> tuple[float, float]:
+    """Return between which two numbers four in five of the leftovers lie."""
+    low, high = np.quantile(off, [_TAIL, 1 - _TAIL], method="inverted_cdf")
+    return min(float(low), 0.0), max(float(high), 0.0)
+
+
+def _weights(
+    parts: NDArray[np.float64], rest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what the two parts count for: least squares, none below 0, the first at most 1."""
+    found = lsq_linear(parts.T @ parts + 1e-9 * np.eye(2), parts.T @ rest, bounds=([0, 0], [1, 5]))
+    return np.asarray(found.x, dtype=np.float64)
+
+
+def held_out_parts(n: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
     """Return which ratings each fold holds out."""
     order = rng.permutation(n)
     one = n * _SHARE >= _ONE_SHARE
@@ -200,48 +270,57 @@ def _held_out(n: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
     return masks
 
 
+def leftovers(
+    ratings: Ratings, chosen: NDArray[np.bool_] | slice, baseline: NDArray[np.float64]
+) -> sp.csr_array:
+    """Return users × items of what the ratings are beyond a baseline."""
+    rest = ratings.values[chosen] - baseline
+    where = (ratings.users[chosen], ratings.items[chosen])
+    return sp.csr_array((rest, where), shape=(ratings.n_users, ratings.n_items))
+
+
 class _Fold:
-    """Factors of the ratings that are not held out, and their errors on those that are."""
+    """Factors of the ratings that are not held out, and estimates of those that are."""
 
     def __init__(
         self,
         ratings: Ratings,
         held_out: NDArray[np.bool_],
-        k: int,
         scale: Scale,
-        n_threads: int | None,
+        settings: Settings,
         rng: np.random.Generator,
+        *,
+        echoing: bool,
     ) -> None:
         kept = ~held_out
         self._scale = scale
-        self._data = as_data(scale.matrix(ratings, kept), missing_values=0.0, n_threads=n_threads)
-        self.left, self.right = starting_factors(self._data, k, "random", rng)
-        self._users, self._items = ratings.users[held_out], ratings.items[held_out]
+        self.ensemble = Ensemble(
+            scale.matrix(ratings, kept),
+            (settings.k, settings.n_models),
+            signed=settings.signed,
+            n_threads=settings.n_threads,
+            rng=rng,
+        )
+        users, items = self._users, self._items = ratings.users[held_out], ratings.items[held_out]
         self.values = ratings.values[held_out]
-        averages = fit_averages(ratings, kept)
-        self._averages = scale.clip(averages.estimate(self._users, self._items))
-        self._counts = self._data.row_counts()[self._users], self._data.T.row_counts()[self._items]
+        fitted = fit_averages(ratings, kept)
+        self.averages = scale.clip(fitted.estimate(users, items))
+        data = self.ensemble.data
+        self._counts = data.row_counts()[users], data.T.row_counts()[items]
         self._factors = np.zeros(self.values.size)
+        self.echoes = np.zeros(self.values.size)
+        if echoing:
+            described = describe_items(ratings, kept, rng)
+            usual = scale.clip(fitted.estimate(ratings.users[kept], ratings.items[kept]))
+            leanings = described.leanings(leftovers(ratings, kept, usual))
+            self.echoes = np.einsum("ij,ij->i", described.features[items], leanings[users])
 
     def advance(self, ridge: float, rule: Rule, rng: np.random.Generator) -> None:
         """Go on from the factors so far with this ridge."""
-        problem = make_problem(
-            self._data,
-            "frobenius",
-            self.left.shape[1],
-            ridge_per_entry=self._scale.ridge_per_entry(ridge),
-        )
-        solver = choose_solver("auto", problem)
-        found = alternate(problem, Factor(self.left), Factor(self.right), solver, rule, rng=rng)
-        if found.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
-        self.left, self.right = found.left.values, found.right.values
-        products = np.einsum("ij,ij->i", self.left[self._users], self.right[self._items])
-        self._factors = self._scale.low + self._scale.span * products.astype(np.float64)
+        self.ensemble.advance(self._scale.ridge_per_entry(ridge), rule, rng)
+        products = self.ensemble.estimate(self._users, self._items)
+        self._factors = self._scale.low + self._scale.span * products
 
-    def squared_error(self, damping: float) -> float:
-        """Return the sum of the squared errors on the held-out ratings."""
-        share = trust(*self._counts, damping)
-        estimates = self._averages + share * (self._factors - self._averages)
-        errors = self._scale.clip(estimates) - self.values
-        return float(errors @ errors)
+    def tastes(self, damping: float) -> NDArray[np.float64]:
+        """Return what the factors add to the averages of the held-out ratings."""
+        return trust(*self._counts, damping) * (self._factors - self.averages)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -75,6 +75,31 @@ class Ratings:
             (self.values, (self.users, self.items)), shape=(self.n_users, self.n_items)
         )
 
+    def part(self, chosen: NDArray[np.bool_] | NDArray[np.integer]) -> Ratings:
+        """Return some of the ratings, with all names."""
+        return replace(
+            self,
+            users=self.users[chosen],
+            items=self.items[chosen],
+            values=self.values[chosen],
+            timestamps=None if self.timestamps is None else self.timestamps[chosen],
+        )
+
+    def sorted(self) -> Ratings:
+        """Return the same in an order that does not depend on that of the source.
+
+        Ids ascend (numbers before texts), ratings ascend by user and item.
+        """
+        (user_ids, new_users), (item_ids, new_items) = (
+            _ascending(ids) for ids in (self.user_ids, self.item_ids)
+        )
+        users, items = new_users[self.users], new_items[self.items]
+        order = np.lexsort((items, users))
+        stamps = None if self.timestamps is None else self.timestamps[order]
+        return Ratings(
+            users[order], items[order], self.values[order], user_ids, item_ids, stamps, self.notes
+        )
+
     def user_code(self, user: Hashable) -> int:
         """Return the code of a user, given the id or its `str`.
 
@@ -110,6 +135,25 @@ class Ratings:
     @cached_property
     def _item_index(self) -> dict[Hashable, int]:
         return _index(self.item_ids)
+
+
+def _ascending(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return ids in ascending order, and the new code of each old one."""
+    if ids.dtype == object:
+        listed = ids.tolist()
+        order = np.array(sorted(range(len(listed)), key=lambda at: _rank(listed[at])), dtype=np.intp)
+    else:
+        order = np.argsort(ids, kind="stable")
+    codes = np.empty(len(ids), dtype=np.int32)
+    codes[order] = np.arange(len(ids), dtype=np.int32)
+    return ids[order], codes
+
+
+def _rank(name: object) -> tuple[bool, Any, str]:
+    """What mixed ids are sorted by."""
+    if isinstance(name, (int, float)):
+        return False, name, type(name).__name__
+    return True, str(name), type(name).__name__
 
 
 def _index(ids: NDArray[Any]) -> dict[Hashable, int]:

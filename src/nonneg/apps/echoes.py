@@ -1,0 +1,84 @@
+"""What a person's own ratings say of another item: echoes, stronger the more alike the items.
+
+Who rated an item, whatever the rating, tells a lot about it (the implicit feedback of SVD++, Koren
+2008). Items are described by the leading directions of the matrix of who rated what; the kernel
+K is the cosine of the descriptions. What a person's ratings leave over beyond the averages is
+predicted by kernel ridge regression on K, person by person:
+
+    echo(i) = Σ_j K(i, j) c_j over the rated items j,   (K + noise · I) c = ratings − averages
+
+so it is a sum over the person's own ratings, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg
+from numpy.typing import NDArray
+
+from nonneg.io.ratings import Ratings
+
+__all__ = ["Echoes", "describe_items"]
+
+# On MovieLens 100k 16 to 128 directions differ by .001, noise from 1 to 4 by .0005.
+_DIRECTIONS = 32
+_NOISE = 2.0
+# Ratings' worth of doubt about the description of an item.
+_KNOWN = 7.5
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Echoes:
+    """Descriptions of the items.
+
+    Attributes
+    ----------
+    features : ndarray (n_items, r)
+        K = features @ features.T; a row's square is n/(n + 7.5) for n ratings.
+    """
+
+    features: Array
+
+    def solve(self, items: NDArray[np.integer], rest: Array) -> tuple[Array, Array]:
+        """Return the coefficients c of a person's rated items, and their sum in features."""
+        A = self.features[items]
+        n, r = A.shape
+        if n <= r:
+            c = np.linalg.solve(A @ A.T + _NOISE * np.eye(n), rest)
+            return c, c @ A
+        leaning = np.linalg.solve(A.T @ A + _NOISE * np.eye(r), rest @ A)
+        return (rest - A @ leaning) / _NOISE, leaning
+
+    def leanings(self, matrix_rest: sp.csr_array) -> Array:
+        """Return the leaning of each user (n_users, r), from users × items of what is left over."""
+        indptr, indices, rest = matrix_rest.indptr, matrix_rest.indices, matrix_rest.data
+        out = np.zeros((matrix_rest.shape[0], self.features.shape[1]))
+        for user in np.flatnonzero(np.diff(indptr)):
+            own = slice(indptr[user], indptr[user + 1])
+            out[user] = self.solve(indices[own], rest[own])[1]
+        return out
+
+
+def describe_items(
+    ratings: Ratings, chosen: NDArray[np.bool_] | slice, rng: np.random.Generator
+) -> Echoes:
+    """Describe items by who rated them: users count less the more they rate."""
+    users, items = ratings.users[chosen], ratings.items[chosen]
+    m, n = ratings.n_users, ratings.n_items
+    by_user, by_item = np.bincount(users, minlength=m), np.bincount(items, minlength=n)
+    rated = sp.csr_array((1 / np.sqrt(by_user[users]), (users, items)), shape=(m, n))
+    r = min(_DIRECTIONS, m - 1, n - 1)
+    if r < 1:
+        return Echoes(np.zeros((n, 1)))
+    start = rng.standard_normal(min(m, n))
+    _, sizes, directions = scipy.sparse.linalg.svds(rated, k=r, v0=start)
+    features = directions.T * sizes
+    norms = np.linalg.norm(features, axis=1)
+    # An item that nobody rated has a description of rounding errors.
+    scale = np.sqrt(by_item / (by_item + _KNOWN)) / np.where(norms > 0, norms, 1.0)
+    return Echoes(features * scale[:, None])
