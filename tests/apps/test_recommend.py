@@ -97,9 +97,7 @@ def test_factors_are_nonnegative_and_the_model_is_what_it_says(model):
     factors = model.scale_.low + (W[users].astype(float) * H[items]).sum(axis=1)
     echoes = (model.model_.leanings[users] * model.model_.echoes.features[items]).sum(axis=1)
     expected = (1 - share) * baseline + share * factors + model.choice_.echoes * echoes
-    np.testing.assert_allclose(
-        model.predict(users, items), model.scale_.clip(expected), rtol=1e-12
-    )
+    np.testing.assert_allclose(model.predict(users, items), model.scale_.clip(expected), rtol=1e-12)
 
 
 def test_pairs(model):

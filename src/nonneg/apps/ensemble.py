@@ -94,9 +94,7 @@ def solve_users(
 ) -> NDArray[np.float32]:
     """Return the optimal W of each run, side by side and divided by their number."""
     problem = _problem(data, rights[0].shape[1], ridge, signed)
-    pairs = [
-        (Factor(np.zeros((data.shape[0], F.shape[1]), data.dtype)), Factor(F)) for F in rights
-    ]
+    pairs = [(Factor(np.zeros((data.shape[0], F.shape[1]), data.dtype)), Factor(F)) for F in rights]
     choose_solver("auto", problem).half_steps(problem, pairs, exact=True, measure=False)
     lefts = np.concatenate([left.values for left, _ in pairs], axis=1)
     return np.asarray(lefts * np.float32(2.0**data.exponent / len(rights)), dtype=np.float32)

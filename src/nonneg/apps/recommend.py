@@ -205,9 +205,7 @@ class Recommender:
         choice = choose(given, ridges, dampings, settings=settings, rng=rng)
         if how is None:
             return self._adopt(given, fit_tastes(given, choice, settings=settings, rng=rng))
-        return self._adopt(
-            given, choose_neighbors(given, how, choice, settings=settings, rng=rng)
-        )
+        return self._adopt(given, choose_neighbors(given, how, choice, settings=settings, rng=rng))
 
     def update(self, ratings: object) -> Self:
         """Take in further ratings without a full fit.
@@ -281,7 +279,7 @@ class Recommender:
                 if (codes < 0).any():
                     raise UnknownNameError(
                         f"{int((codes < 0).sum())} of the {kind}s are not among those of the fit · "
-                        'there is nothing but averages to go by · leave them out, or use '
+                        "there is nothing but averages to go by · leave them out, or use "
                         'unknown="averages"'
                     )
         return model.scale.clip(model.estimate(*np.broadcast_arrays(user_codes, item_codes)))

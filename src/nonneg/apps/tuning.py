@@ -17,7 +17,6 @@ from typing import NamedTuple, cast
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-
 from scipy.optimize import lsq_linear
 
 from nonneg.apps.averages import fit_averages
@@ -229,7 +228,11 @@ def choose(
         for damping in dampings:
             tastes = np.concatenate([fold.tastes(damping) for fold in folds])
             parts = np.stack([tastes, echoes], axis=1)
-            weights = _weights(parts / scale.span, (values - averages) / scale.span) if weighed else np.array([1.0, 0.0])
+            weights = (
+                _weights(parts / scale.span, (values - averages) / scale.span)
+                if weighed
+                else np.array([1.0, 0.0])
+            )
             off = values - scale.clip(averages + parts @ weights)
             error = math.sqrt(float(off @ off) / off.size)
             if error < (math.inf if better is None else better.error):
@@ -249,9 +252,7 @@ def spread(off: NDArray[np.float64]) -> tuple[float, float]:
     return min(float(low), 0.0), max(float(high), 0.0)
 
 
-def _weights(
-    parts: NDArray[np.float64], rest: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _weights(parts: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what the two parts count for: least squares, none below 0, the first at most 1."""
     found = lsq_linear(parts.T @ parts + 1e-9 * np.eye(2), parts.T @ rest, bounds=([0, 0], [1, 5]))
     return np.asarray(found.x, dtype=np.float64)

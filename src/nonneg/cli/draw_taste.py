@@ -11,6 +11,7 @@ from rich.text import Text
 from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, percent
 
 __all__ = [
+    "evaluation",
     "explanation",
     "fraction",
     "neighbors",
@@ -25,6 +26,7 @@ _TITLE_WIDTH = 44
 # Parts of an estimate below this share are told together.
 _WORTH_A_LINE = 0.01
 _MOST_TASTES = 5
+_MOST_RATINGS = 5
 _MOST_EXAMPLES = 60  # columns for the items that a taste is called by
 
 VERDICT = {
@@ -46,7 +48,11 @@ def recommender(facts: Facts) -> Drawing:
     yield grid(
         [
             ("scale", f"{low:g} to {high:g}, {facts['mean']:.2f} on average"),
-            ("model", f"{count(facts['rank'], 'component')}, {_seed(facts)}"),
+            (
+                "model",
+                f"{count(facts['rank'], 'component')}, {count(facts['models'], 'run')}, "
+                f"{_seed(facts)}",
+            ),
             ("error", _error(facts)),
         ]
     )
@@ -101,6 +107,7 @@ def explanation(facts: Facts) -> Drawing:
     low, high = facts["scale"]
     rows = [
         ("estimate", Text(f"{facts['estimate']:.2f} on the scale {low:g} to {high:g}")),
+        ("range", Text("{:.1f} to {:.1f} holds four in five ratings".format(*facts["interval"]))),
         ("usual", Text(f"{facts['usual']:.2f} is what {user} usually gives")),
         ("verdict", VERDICT[facts["verdict"]].copy()),
     ]
@@ -113,6 +120,16 @@ def explanation(facts: Facts) -> Drawing:
     yield grid(rows)
     yield heading("Where the estimate comes from")
     yield parts(facts)
+    changes = [
+        change
+        for change in facts["counterfactuals"]
+        if round(change["estimate"], 2) != round(facts["estimate"], 2)
+    ]
+    for change in changes:
+        named = name_of(change, 36)
+        yield Text(
+            f"  Without the {change['rating']:g} for {named}: {change['estimate']:.2f}", "dim"
+        )
     if facts["neighbors"]:
         yield heading(f"Most like it, of what {user} rated")
         yield neighbors(facts["neighbors"], facts["neighbor_estimate"])
@@ -125,6 +142,31 @@ def explanation(facts: Facts) -> Drawing:
     )
 
 
+def evaluation(facts: Facts) -> Drawing:
+    """Measures of the recommender and its yardsticks, with intervals."""
+    yield clean(facts["source"], None)
+    yield Text(
+        f"{facts['protocol']}: {count(facts['n_test'], 'rating')} held out of "
+        f"{count(facts['n_ratings'], 'rating')}",
+        style="bold",
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    for method in facts["methods"]:
+        table.add_column(method["name"], justify="right")
+    for measure in facts["methods"][0]["measures"]:
+        cells = []
+        for method in facts["methods"]:
+            found = method["measures"][measure]
+            cell = Text(f"{found['value']:.4f}")
+            if found["interval"] is not None:
+                low, high = found["interval"]
+                cell.append(f"\n{low:.3f} to {high:.3f}", "dim")
+            cells.append(cell)
+        table.add_row(measure, *cells)
+    yield Padding(table, (1, 0, 0, 2))
+
+
 def parts(facts: Facts) -> Padding:
     """The parts of an estimate and their sum."""
     table = Table.grid(padding=(0, 2))
@@ -133,24 +175,42 @@ def parts(facts: Facts) -> Padding:
     table.add_column()
     tastes = [part for part in facts["parts"] if part["component"] is not None]
     told = [part for part in tastes if part["share"] >= _WORTH_A_LINE][:_MOST_TASTES]
+    lead = [part for part in facts["parts"] if part["name"] in _LEAD and part["contribution"]]
+    for part in lead:
+        name = _LEAD[part["name"]]
+        table.add_row(*_amount(part["contribution"], part["share"]), Text(name))
+    for part in told:
+        name = clean(part["name"], _MOST_EXAMPLES - 12)
+        table.add_row(*_amount(part["contribution"], part["share"]), Text("a taste for ") + name)
+    _together(table, facts, [part for part in tastes if part not in told], "taste", bool(told))
+    for kind, what in (("item", "rating"), ("user", "similar user")):
+        own = [part for part in facts["parts"] if part[kind] is not None]
+        first, rest = own[:_MOST_RATINGS], own[_MOST_RATINGS:]
+        for part in first:
+            name = clean(part["name"], _MOST_EXAMPLES - 20)
+            prefix = "the rating of " if kind == "item" else "the rating by "
+            table.add_row(*_amount(part["contribution"], part["share"]), Text(prefix) + name)
+        _together(table, facts, rest, what, bool(first))
     for part in facts["parts"]:
-        if part["component"] is None and part["contribution"]:
-            name = _AVERAGES if part["name"] == "averages" else part["name"]
-            table.add_row(*_amount(part["contribution"], part["share"]), Text(name))
-        elif part in told:
-            name = clean(part["name"], _MOST_EXAMPLES - 12)
-            table.add_row(
-                *_amount(part["contribution"], part["share"]), Text("a taste for ") + name
-            )
-    rest = [part["contribution"] for part in tastes if part not in told and part["contribution"]]
-    if rest:
-        others = count(len(rest), "other taste" if told else "taste")
-        table.add_row(*_amount(sum(rest), sum(rest) / (facts["estimate"] or 1.0)), others)
+        if part["name"] not in _LEAD and all(part[key] is None for key in _SOURCES):
+            table.add_row(*_amount(part["contribution"], part["share"]), Text(part["name"]))
     table.add_row(Text(f"{facts['estimate']:.2f}", "bold"), "", Text("estimate", "bold"))
     return Padding(table, (0, 0, 0, 2))
 
 
-_AVERAGES = "averages of all ratings, this user, this item"
+def _together(table: Table, facts: Facts, parts: Sequence[Facts], what: str, told: bool) -> None:
+    """One line for parts that are too many or too small for lines of their own."""
+    rest = [part["contribution"] for part in parts if part["contribution"]]
+    if rest:
+        others = count(len(rest), f"other {what}" if told else what)
+        table.add_row(*_amount(sum(rest), sum(rest) / (facts["estimate"] or 1.0)), others)
+
+
+_LEAD = {
+    "start of the scale": "start of the scale",
+    "averages": "averages of all ratings, this user, this item",
+}
+_SOURCES = ("component", "item", "user")
 
 
 def neighbors(entries: Sequence[Facts], estimate: float | None, digits: int = 2) -> Padding:

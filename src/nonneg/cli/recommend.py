@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nonneg.cli.console import Work, answer, check_output, note, wrote
+from nonneg.cli.console import Work, answer, check_output, wrote
 from nonneg.cli.options import AsJson, Force, Seed, Threads
+from nonneg.cli.rating_options import (
+    Columns,
+    FromUrl,
+    Method,
+    Models,
+    Query,
+    Rank,
+    Repeats,
+    learner,
+    read,
+)
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from nonneg.apps.recommend import Recommender
-    from nonneg.io.cells import Duplicates
 
 __all__ = ["recommend"]
 
@@ -22,7 +34,9 @@ __all__ = ["recommend"]
 _LEARNING = {
     "columns": "--columns",
     "duplicates": "--duplicates",
+    "method": "--method",
     "rank": "-k",
+    "models": "--models",
     "seed": "--seed",
 }
 
@@ -30,15 +44,24 @@ _LEARNING = {
 def recommend(
     ctx: typer.Context,
     ratings: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="RATINGS",
+            show_default=False,
             help="user, item, rating in CSV, TSV, :: (also .gz) or Parquet; or a model that -o "
             "saved.",
         ),
-    ],
+    ] = None,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="U", help="Whom to recommend to.")
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--like",
+            metavar="ITEM=R",
+            help="A rating of somebody new, by id or title; may be given often.",
+        ),
     ] = None,
     item: Annotated[
         str | None,
@@ -52,19 +75,13 @@ def recommend(
         Path | None,
         typer.Option(metavar="FILE", help="What items are called: columns id, title."),
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES", help="The columns of user,item,rating, by name or place from 1."
-        ),
-    ] = None,
-    duplicates: Annotated[
-        str,
-        typer.Option(metavar="last|mean|error", help="What to do with an item rated twice."),
-    ] = "last",
-    rank: Annotated[
-        int, typer.Option("-k", "--components", metavar="K", help="Components of taste.")
-    ] = 20,
+    source: FromUrl = None,
+    query: Query = None,
+    columns: Columns = None,
+    duplicates: Repeats = "last",
+    method: Method = "factors",
+    rank: Rank = 20,
+    models: Models = 16,
     seed: Seed = 0,
     threads: Threads = None,
     output: Annotated[
@@ -78,11 +95,17 @@ def recommend(
 
     Example: nonneg recommend ratings.csv --user Ann --item Heat
     """
-    if user is None and (output is None or item is not None):
+    asked = user is not None or bool(like)
+    if not asked and (output is None or item is not None):
         raise InputError(
-            "no user is named · recommendations are made for one person · add --user U"
+            "no user is named · recommendations are made for one person · add --user U, or "
+            "--like ITEM=RATING for somebody new"
         )
-    check_output(output, force, ratings)
+    if user is not None and like:
+        raise InputError(
+            "--user and --like name two people · recommendations are made for one · leave one out"
+        )
+    check_output(output, force, *([] if ratings is None else [ratings]))
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw_taste
@@ -90,23 +113,31 @@ def recommend(
         from nonneg.models import is_model_file, save
         from nonneg.report.taste import (
             explanation_facts,
+            find_item,
             recommendation_facts,
             recommender_facts,
         )
 
         names = None if titles is None else read_titles(titles)
-        if is_model_file(ratings):
+        if ratings is not None and source is None and is_model_file(ratings):
             model = _load(ratings)
             _check_unasked(ctx, ratings)
         else:
-            model = _fit(work, ratings, columns, duplicates, rank, seed, threads)
-        facts = {"source": str(ratings), **recommender_facts(model)}
+            data = read(work, ratings, source, query, columns, duplicates)
+            work.phase(f"learning from {len(data):,} ratings")
+            model = learner(method, rank, models, seed, threads)(data)
+        told = str(source if ratings is None else ratings)
+        facts = {"source": told, **recommender_facts(model)}
+        liked = dict(_liked(word, model, names) for word in like or [])
+        who = liked or user
         drawing = draw_taste.recommender
         if item is not None:
-            facts |= explanation_facts(model.explain(user, item), model=model, titles=names)
+            code = find_item(model, item, names)
+            why = model.explain_for(liked, code) if liked else model.explain(user, code)
+            facts |= explanation_facts(why, model=model, titles=names)
             drawing = draw_taste.explanation
-        elif user is not None:
-            facts |= recommendation_facts(model, user, n, exclude_seen=not rated, titles=names)
+        elif who is not None:
+            facts |= recommendation_facts(model, who, n, exclude_seen=not rated, titles=names)
             drawing = draw_taste.recommendations
         facts["saved"] = None if output is None else str(save(model, output, force=force))
     answer(facts, as_json, lambda: drawing(facts))
@@ -142,27 +173,17 @@ def _check_unasked(ctx: typer.Context, path: Path) -> None:
         )
 
 
-def _fit(
-    work: Work,
-    path: Path,
-    columns: str | None,
-    duplicates: str,
-    rank: int,
-    seed: int,
-    threads: int | None,
-) -> Recommender:
-    from nonneg.apps.recommend import Recommender
-    from nonneg.io.ratings import read_ratings
+def _liked(word: str, model: Recommender, titles: dict[str, str] | None) -> tuple[Hashable, float]:
+    """An item and its rating from ITEM=R."""
+    from nonneg.report.taste import find_item
 
-    work.phase(f"reading {path.name}")
-    named = None if columns is None else [_column(word) for word in columns.split(",")]
-    data = read_ratings(path, columns=named, duplicates=cast("Duplicates", duplicates))
-    for text in data.notes:
-        note(text)
-    work.phase(f"learning from {len(data):,} ratings")
-    return Recommender(rank, random_state=seed, n_threads=threads).fit(data)
-
-
-def _column(word: str) -> str | int:
-    """A column by name, or by its place where it is a number."""
-    return int(word) if word.strip().isdecimal() else word.strip()
+    name, equals, rating = word.rpartition("=")
+    try:
+        value = float(rating)
+    except ValueError:
+        equals = ""
+    if not equals or not name.strip():
+        raise InputError(
+            f'--like {word!r} is no item with a rating · it has the form ITEM=R · as --like "Heat=5"'
+        )
+    return find_item(model, name.strip(), titles), value

@@ -35,7 +35,7 @@ from nonneg.io.files import (
     sniff_delimiter,
 )
 
-__all__ = ["Raw", "from_frame", "from_text"]
+__all__ = ["Raw", "find_columns", "frame_ids", "from_frame", "from_text", "rating_problem"]
 
 _ROLES = ("user", "item", "rating", "timestamp")
 _SYNONYMS = (USER_NAMES, ITEM_NAMES, RATING_NAMES, TIME_NAMES)
@@ -54,9 +54,7 @@ class Raw(NamedTuple):
     notes: list[str]
 
 
-def _find_columns(
-    names: Sequence[str], columns: Sequence[str | int] | None, name: str
-) -> list[int]:
+def find_columns(names: Sequence[str], columns: Sequence[str | int] | None, name: str) -> list[int]:
     """Find the places (from 0) of user, item, rating and, if there is one, timestamp."""
     asked: Sequence[object]
     if columns is not None:
@@ -123,11 +121,11 @@ def from_text(path: PathLike, columns: Sequence[str | int] | None) -> Raw:
     header = _has_header(first, columns)
     notes: list[str] = []
     if header:
-        places = _find_columns(first, columns, f"'{path}'")
+        places = find_columns(first, columns, f"'{path}'")
         if second is None:
             raise FileFormatError(f"cannot read '{path}': it has only a header. Add the data.")
     elif columns is not None:
-        places = _find_columns([str(i + 1) for i in range(len(first))], columns, f"'{path}'")
+        places = find_columns([str(i + 1) for i in range(len(first))], columns, f"'{path}'")
     else:
         places = [0, 1, 2]
         if len(first) > 3 and is_number(first[3]):
@@ -190,13 +188,13 @@ def _bad_line(
         for place, role in ((user, "user"), (item, "item")):
             if not row[place].strip():
                 return FileFormatError(f"{where} {place + 1}: the {role} is empty. Give its id.")
-        problem = _rating_problem(row[rating])
+        problem = rating_problem(row[rating])
         if problem:
             return FileFormatError(f"{where} {rating + 1}: {problem}")
     raise AssertionError("a line was said to be bad, but none is")
 
 
-def _rating_problem(cell: str) -> str:
+def rating_problem(cell: str) -> str:
     """Say what is wrong with the rating in a cell and what to do; "" if nothing."""
     try:
         value = float(to_floats([cell])[0])
@@ -253,7 +251,7 @@ def from_frame(
             "Rename or drop columns."
         ) from None
     names = [str(column) for column in table.columns]
-    places = _find_columns(names, columns, name)
+    places = find_columns(names, columns, name)
     series = [table[:, place] for place in places]  # names need not be unique or text
     if not len(table):
         raise error(f"{name} is empty: give at least one rating.")
@@ -280,13 +278,18 @@ def _frame_codes(
     if any(empty) or any(one == "" or one != one for one in coder.names):
         row = next(i for i, v in enumerate(listed) if empty[i] or v == "" or v != v)
         raise error(f"{name}: row {row + 1}, column {column!r}: the id is empty. Give it.")
+    return codes, frame_ids(coder)
+
+
+def frame_ids(coder: Coder) -> NDArray[Any]:
+    """int64 if every id is a whole number that fits, else the ids as they are."""
     ids = coder.names
     if all(type(value) is int for value in ids):
         try:
-            return codes, np.array(ids, dtype=np.int64)
+            return np.array(ids, dtype=np.int64)
         except OverflowError:
             pass
-    return codes, _objects(ids)
+    return _objects(ids)
 
 
 def _frame_values(
@@ -299,7 +302,7 @@ def _frame_values(
         values = np.full(len(listed), np.nan)
     if not ((values >= 0).all() and np.isfinite(values).all()):
         for row, value in enumerate(listed, start=1):
-            problem = _rating_problem("" if value is None else str(value))
+            problem = rating_problem("" if value is None else str(value))
             if problem:
                 raise error(f"{name}: row {row}, column {column!r}: {problem}")
     return values

@@ -141,7 +141,9 @@ def _ascending(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Return ids in ascending order, and the new code of each old one."""
     if ids.dtype == object:
         listed = ids.tolist()
-        order = np.array(sorted(range(len(listed)), key=lambda at: _rank(listed[at])), dtype=np.intp)
+        order = np.array(
+            sorted(range(len(listed)), key=lambda at: _rank(listed[at])), dtype=np.intp
+        )
     else:
         order = np.argsort(ids, kind="stable")
     codes = np.empty(len(ids), dtype=np.int32)
@@ -202,16 +204,24 @@ def _code(
 
 
 def read_ratings(
-    source: object, *, columns: Sequence[str | int] | None = None, duplicates: Duplicates = "last"
+    source: object,
+    *,
+    query: str | None = None,
+    columns: Sequence[str | int] | None = None,
+    duplicates: Duplicates = "last",
 ) -> Ratings:
-    """Read ratings from a file or a data frame.
+    """Read ratings from a file, a data frame or a database.
 
     Parameters
     ----------
     source : str, path, or pandas, polars or pyarrow table
         A text file (UTF-8, plain or gzip) with delimiter `,` tab `;` `|` or `::`, a Parquet file
         (needs `nonneg[parquet]`), or a table in memory. A text without a header has the columns
-        user, item, rating and, if there is a fourth of numbers, timestamp.
+        user, item, rating and, if there is a fourth of numbers, timestamp. With `query` it is the
+        address of a database as SQLAlchemy has it (needs `nonneg[sql]`): sqlite:///file.db.
+    query : str, optional
+        The SQL that selects user, item, rating and, if wanted, timestamp: by name, or in this
+        order.
     columns : sequence of str or int, optional
         The columns of user, item, rating and, if wanted, timestamp: names, or places from 1. By
         default they are found by name, in any order and case: user, userId, user_id, uid; item,
@@ -244,7 +254,11 @@ def read_ratings(
     check_choice("duplicates", duplicates, Duplicates)
     if isinstance(columns, str):
         columns = columns.split(",")
-    if isinstance(source, (str, os.PathLike)):
+    if query is not None:
+        from nonneg.io.sql import from_sql
+
+        raw, name = from_sql(os.fspath(cast("str", source)), query, columns)
+    elif isinstance(source, (str, os.PathLike)):
         name = f"'{os.fspath(source)}'"
         suffix = format_suffix(source)
         if suffix in _NOT_TEXT:

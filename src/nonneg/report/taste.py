@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nonneg.apps.explanation import Explanation, Neighbor
+from nonneg.apps.explanation import Contribution, Explanation, Neighbor
 from nonneg.apps.recommend import Recommender
 from nonneg.apps.tuning import can_hold_out
+from nonneg.errors import UnknownNameError
 from nonneg.report.facts import Facts
 
 __all__ = [
     "explanation_facts",
+    "find_item",
     "neighbor_facts",
     "recommendation_facts",
     "recommender_facts",
@@ -30,7 +33,7 @@ def recommender_facts(model: Recommender) -> Facts:
     -------
     dict
         `n_users`, `n_items`, `n_ratings`, `scale` (lowest, highest), `mean`, `rank`, `ridge`,
-        `damping`, `seed` and `held_out_error`, the root mean squared error on held-out ratings,
+        `damping`, `models` (runs side by side), `seed` and `held_out_error`, the root mean squared error on held-out ratings,
         None where none could be held out: there are too few, or all are the same.
     """
     ratings = model.ratings_
@@ -44,6 +47,7 @@ def recommender_facts(model: Recommender) -> Facts:
         "rank": model.n_components_,
         "ridge": model.ridge_,
         "damping": model.damping_,
+        "models": int((model.groups_ == 0).sum()),
         "seed": seed if isinstance(seed, int) else None,
         "held_out_error": _held_out_error(model),
     }
@@ -62,13 +66,13 @@ def taste_facts(model: Recommender, *, top: int = 10) -> Facts:
 
 def recommendation_facts(
     model: Recommender,
-    user: Hashable,
+    user: Hashable | Mapping[Hashable, float],
     n: int = 10,
     *,
     exclude_seen: bool = True,
     titles: Titles | None = None,
 ) -> Facts:
-    """What a user is expected to like best.
+    """What a user, or somebody new with these ratings, is expected to like best.
 
     Returns
     -------
@@ -77,11 +81,18 @@ def recommendation_facts(
         `item`, `title` (None without one), `estimate` and `n_ratings` of the item by anybody.
     """
     ratings = model.ratings_
-    code = ratings.user_code(user)
-    own = ratings.values[ratings.users == code]
+    name: Hashable = "you"
+    if isinstance(user, Mapping):
+        own = np.array(list(user.values()), dtype=np.float64)
+        best = model.recommend_for(user, n, exclude_seen=exclude_seen)
+    else:
+        code = ratings.user_code(user)
+        own = ratings.values[ratings.users == code]
+        best = model.recommend(user, n, exclude_seen=exclude_seen)
+        name = ratings.user_ids[code : code + 1].tolist()[0]
     counts = np.bincount(ratings.items, minlength=ratings.n_items)
     return {
-        "user": _plain(ratings.user_ids[code : code + 1].tolist()[0]),
+        "user": _plain(name),
         "n_rated": int(own.size),
         "mean_rating": float(own.mean()) if own.size else None,
         "items": [
@@ -91,7 +102,7 @@ def recommendation_facts(
                 "estimate": found.score,
                 "n_ratings": int(counts[ratings.item_code(found.item)]),
             }
-            for found in model.recommend(user, n, exclude_seen=exclude_seen)
+            for found in best
         ],
     }
 
@@ -113,10 +124,11 @@ def explanation_facts(
     Returns
     -------
     dict
-        `user`, `item`, `title`, `estimate`, `verdict`, `scale`, `usual`, `rated`, `parts` (`name`,
-        `component`, `contribution`, `share`; they add up to the estimate), `neighbors` (`rank`,
-        `item`, `title`, `similarity`, `weight`, `rating`, `contribution`), `neighbor_estimate`,
-        `n_rated`, `n_item_ratings` and `held_out_error`.
+        `user`, `item`, `title`, `estimate`, `verdict`, `interval` (lower, upper), `scale`,
+        `usual`, `rated`, `parts` (`name`, `component`, `item`, `user`, `contribution`, `share`;
+        they add up to the estimate), `counterfactuals` (`item`, `title`, `rating`, `estimate`),
+        `neighbors` (`rank`, `item`, `title`, `similarity`, `weight`, `rating`, `contribution`),
+        `neighbor_estimate`, `n_rated`, `n_item_ratings` and `held_out_error`.
     """
     tastes = [] if model is None or titles is None else model.component_items()
     named = [", ".join(_title(item, titles) or str(item) for item in items) for items in tastes]
@@ -126,17 +138,29 @@ def explanation_facts(
         "title": _title(why.item, titles),
         "estimate": why.estimate,
         "verdict": why.verdict,
+        "interval": list(why.interval),
         "scale": list(why.scale),
         "usual": why.usual,
         "rated": why.rated,
         "parts": [
             {
-                "name": part.name if part.component is None or not named else named[part.component],
+                "name": _part_name(part, named, titles),
                 "component": None if part.component is None else part.component + 1,
+                "item": None if part.item is None else _plain(part.item),
+                "user": None if part.user is None else _plain(part.user),
                 "contribution": part.contribution,
                 "share": part.share,
             }
             for part in why.contributions
+        ],
+        "counterfactuals": [
+            {
+                "item": _plain(change.item),
+                "title": _title(change.item, titles),
+                "rating": change.rating,
+                "estimate": change.estimate,
+            }
+            for change in why.counterfactuals
         ],
         "neighbors": neighbor_facts(why.neighbors, titles),
         "neighbor_estimate": why.neighbor_estimate,
@@ -144,6 +168,40 @@ def explanation_facts(
         "n_item_ratings": why.n_item_ratings,
         "held_out_error": why.error if model is None else _held_out_error(model),
     }
+
+
+def find_item(model: Recommender, name: str, titles: Titles | None) -> Hashable:
+    """Return the id of an item that was named by its id or, where there are titles, its title.
+
+    Raises
+    ------
+    UnknownNameError
+        There is none; the message names near titles or ids.
+    """
+    ratings = model.ratings_
+    if titles is None or ratings.item_codes(name)[0] >= 0:
+        return name
+    known = {title.casefold(): item for item, title in titles.items()}
+    here = {title: item for title, item in known.items() if ratings.item_codes(item)[0] >= 0}
+    if name.casefold() in here:
+        return here[name.casefold()]
+    # A title often ends in a year that nobody remembers.
+    starts = [title for title in here if title.rpartition(" (")[0] == name.casefold()]
+    if len(starts) == 1:
+        return here[starts[0]]
+    near = starts or difflib.get_close_matches(name.casefold(), here, n=3, cutoff=0.5)
+    told = " or ".join(titles[here[title]] for title in near)
+    raise UnknownNameError(
+        f"item {name!r} is no id and no title among the {ratings.n_items} items"
+        + (f": did you mean {told}?" if told else ": check the title.")
+    )
+
+
+def _part_name(part: Contribution, named: Sequence[str], titles: Titles | None) -> str:
+    if part.component is not None and named:
+        return named[part.component]
+    title = None if part.item is None else _title(part.item, titles)
+    return part.name if title is None else title
 
 
 def neighbor_facts(neighbors: Sequence[Neighbor], titles: Titles | None = None) -> list[Facts]:
