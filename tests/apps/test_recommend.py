@@ -523,12 +523,12 @@ def test_movielens_100k_is_predicted_better_than_by_averages(shared_data):
     fitted = Recommender(random_state=0).fit(kept)
     users, items = ratings.user_ids[ratings.users[test]], ratings.item_ids[ratings.items[test]]
     error = rmse(fitted.predict(users, items), ratings.values[test])
-    # Measured .9096; averages .9415.
-    assert error < 0.92
+    # Measured .888; averages .9415.
+    assert error < 0.895
     assert fitted.error_ == pytest.approx(error, abs=0.025)
-    usual = np.array([fitted.explain(user, items[0]).usual for user in users[:2000]])
-    above = ratings.values[test][:2000] > usual
-    distance = (fitted.predict(users[:2000], items[:2000]) - usual) / fitted.error_
+    usual = np.array([fitted.explain(user, items[0]).usual for user in users[:300]])
+    above = ratings.values[test][:300] > usual
+    distance = (fitted.predict(users[:300], items[:300]) - usual) / fitted.error_
     assert above[distance > 0.43].mean() > 2 / 3
     assert (~above[distance < -0.43]).mean() > 2 / 3
 

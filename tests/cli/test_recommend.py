@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nonneg
-from nonneg.apps import rating_model
+from nonneg.apps import ensemble
 from nonneg.io.ratings import read_ratings
 
 from .conftest import Run
@@ -165,11 +165,14 @@ def test_a_saved_recommender_has_learned_already(
 def test_an_interrupted_fit_is_no_answer(
     run: Run, ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pressed(*arguments: Any, **options: Any) -> nonneg.Factorization:
-        fit = nonneg.factorize(*arguments, **options)
-        return replace(fit, status=nonneg.Status.INTERRUPTED)
+    alternate_runs = ensemble.alternate_runs
 
-    monkeypatch.setattr(rating_model, "factorize", pressed)
+    def pressed(*arguments: Any, **options: Any) -> list[Any]:
+        runs = alternate_runs(*arguments, **options)
+        runs[-1].status = nonneg.Status.INTERRUPTED
+        return runs
+
+    monkeypatch.setattr(ensemble, "alternate_runs", pressed)
     path = tmp_path / "taste.nonneg"
     outcome = run("recommend", ratings, "-o", path, code=130)
     assert outcome.err == "interrupted: nothing was written\n"
@@ -298,3 +301,71 @@ def test_real_ratings(
     assert len(facts["items"]) == 10
     assert facts["n_ratings"] == 100_000
     assert all((found["title"] is None) == (titles is None) for found in facts["items"])
+
+
+# --- somebody new, titles, databases, methods ----------------------------------------------------
+
+
+def test_somebody_new(run: Run, ratings: Path, titles: Path) -> None:
+    liked = ("--like", "Movie [3]=5", "--like", "5=4", "--like", "Movie [4] (1954)=1")
+    command = ("recommend", ratings, *liked, "--titles", titles, "-n", 5, "-k", 2)
+    facts = run(*command, "--json").json
+    assert facts["user"] == "you"
+    assert facts["n_rated"] == 3
+    model = nonneg.Recommender(2, random_state=0).fit(ratings)
+    expected = model.recommend_for({3: 5.0, 5: 4.0, 4: 1.0}, 5)
+    assert [found["item"] for found in facts["items"]] == [found.item for found in expected]
+    assert "For you" in run(*command).out
+    why = run(*command, "--item", "Movie [7]", "--json").json
+    assert why["item"] == 7
+    assert sum(part["contribution"] for part in why["parts"]) == pytest.approx(why["estimate"])
+    assert why["interval"][0] <= why["estimate"] <= why["interval"][1]
+
+
+def test_likes_that_cannot_be(fails: Fails, ratings: Path, titles: Path) -> None:
+    assert "ITEM=R" in fails("recommend", ratings, "--like", "3")
+    assert "two people" in fails("recommend", ratings, "--like", "3=4", "--user", "u1")
+    message = fails("recommend", ratings, "--titles", titles, "--like", "Moovie [3]=4")
+    assert "did you mean Movie [3" in " ".join(message.split())
+    assert "scale" in fails("recommend", ratings, "--like", "3=40")
+
+
+def test_ratings_from_a_database(run: Run, fails: Fails, ratings: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    path = tmp_path / "r.db"
+    rows = [line.split(",")[:3] for line in ratings.read_text().splitlines()[1:]]
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table r (user text, item integer, rating real)")
+        connection.executemany("insert into r values (?, ?, ?)", rows)
+    connection.close()
+    base = ("recommend", "--from", f"sqlite:///{path}", "--user", "u3", "-k", 2, "--json")
+    facts = run(*base, "--query", "select * from r").json
+    by_file = run("recommend", ratings, "--user", "u3", "-k", 2, "--json").json
+    assert facts["items"] == by_file["items"]
+    assert "go together" in fails(*base)
+    assert "one place" in fails("recommend", ratings, *base[1:], "--query", "select 1")
+    assert "one place" in fails("recommend", "--user", "u3")
+
+
+@pytest.mark.parametrize("method", ["neighbors", "talk"])
+def test_methods(run: Run, fails: Fails, ratings: Path, method: str) -> None:
+    command = ("recommend", ratings, "--user", "u3", "--method", method, "-k", 2)
+    assert len(run(*command, "--json").json["items"]) == 10
+    assert "Where the estimate comes from" in run(*command, "--item", 3).out
+    assert "--method" in fails("recommend", ratings, "--user", "u3", "--method", "magic")
+
+
+def test_evaluate(run: Run, fails: Fails, ratings: Path) -> None:
+    command = ("evaluate", ratings, "-k", 2, "--models", 2)
+    facts = run(*command, "--json").json
+    assert facts["protocol"] == "surprise-5fold"
+    ours, averages, mean = (m["measures"]["RMSE"]["value"] for m in facts["methods"])
+    assert ours < averages <= mean * 1.1
+    outcome = run(*command, "--protocol", "leave-last")
+    assert "40 ratings held out of 480 ratings" in outcome.out
+    assert "RMSE" in outcome.out
+    assert "global mean" in outcome.out
+    assert "NDCG@10" in run(*command, "--protocol", "topn").out
+    assert run(*command, "--protocol", f"split:{ratings}", "--json").json["n_test"] == 480
+    assert "split names the file" in fails(*command, "--protocol", "split")
+    assert "unknown" in fails(*command, "--protocol", "guess")

@@ -6,6 +6,7 @@ itself a nonnegative factorization, of all the runs' components: W = [W₁ … W
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -90,7 +91,7 @@ class Ensemble:
 
 
 def solve_users(
-    data: DataMatrix, rights: list[FloatArray], ridge: float, *, signed: bool
+    data: DataMatrix, rights: Sequence[FloatArray], ridge: float, *, signed: bool
 ) -> NDArray[np.float32]:
     """Return the optimal W of each run, side by side and divided by their number."""
     problem = _problem(data, rights[0].shape[1], ridge, signed)

@@ -15,6 +15,7 @@ Intervals hold 95 % of bootstrap samples of users (of ratings, where estimates a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(ordered), dtype=bool)
     starts = np.searchsorted(ordered.users, np.arange(ordered.n_users + 1))
-    for first, last in zip(starts[:-1], starts[1:], strict=True):
+    for first, last in itertools.pairwise(starts):
         n = int(last - first)
         if n >= _TOPN_FEWEST:
             held_out[first + rng.permutation(n)[: max(1, round(_TOPN_SHARE * n))]] = True

@@ -166,8 +166,8 @@ class Explanation:
         said.append(
             f"This rests on {_counted(self.n_ratings)} by {self.user} and "
             f"{_counted(self.n_item_ratings)} of {self.item}; estimates of held-out ratings are "
-            f"off by {self.error:.{fine}f} (root mean square); four in five ratings would be between "
-            f"{self.interval[0]:.{coarse}f} and {self.interval[1]:.{coarse}f}."
+            f"off by {self.error:.{fine}f} (root mean square); four in five ratings would be "
+            f"between {self.interval[0]:.{coarse}f} and {self.interval[1]:.{coarse}f}."
         )
         return tuple(said)
 

@@ -57,9 +57,9 @@ class Neighbors:
     n : int ≥ 1, default 40
         Neighbours, K.
     weights : {"regression", "similarity", "rank"}
-        "rank" is the talk's (1 − k/Σk)/(K − 1); "similarity" is the fourth power of the cosine, with
-        one neighbour's worth of doubt; "regression" (default) also sees how similar the neighbours
-        are to each other: kernel ridge regression, the weights of kriging.
+        "rank" is the talk's (1 − k/Σk)/(K − 1); "similarity" is the fourth power of the cosine,
+        with one neighbour's worth of doubt; "regression" (default) also sees how similar the
+        neighbours are to each other: kernel ridge regression, the weights of kriging.
     blanks : {"missing", "zero"}
         What an empty cell is: no rating (default), or the talk's rating of 0, in the factors and
         among the neighbours.
@@ -100,7 +100,7 @@ class Neighbors:
 
     @classmethod
     def of_the_talk(cls) -> Neighbors:
-        """Return the talk's version, in which three neighbours, rated or not, are weighed by rank."""
+        """Return the talk's version: three neighbours, rated or not, weighted by rank."""
         return cls(3, "rank", "zero", centered=False)
 
 
@@ -253,11 +253,11 @@ class NeighborModel:
         """Return the places of the neighbours among the candidates (t, K), and their weights."""
         candidates = self._candidates(person)
         rows, targets = self._items[candidates], self._items[items]
-        similar = np.round(np.minimum(targets @ rows.T, 1.0), _DIGITS)
+        similar = np.asarray(np.round(np.minimum(targets @ rows.T, 1.0), _DIGITS), np.float64)
         similar[items[:, None] == candidates[None, :]] = -np.inf
         k = min(self.how.n, candidates.size)
         chosen = np.argsort(-similar, axis=1, kind="stable")[:, :k]
-        near = np.take_along_axis(similar, chosen, axis=1)
+        near: Array = np.take_along_axis(similar, chosen, axis=1)
         return chosen, self._weigh(near, rows, chosen)
 
     def _by_people(self, person: Person, item: int) -> tuple[float, float, NDArray[np.intp], Array]:
@@ -300,7 +300,7 @@ class NeighborModel:
             gram = blocks @ blocks.transpose(0, 2, 1) + _NOISE * np.eye(near.shape[1])
             gram *= there[:, :, None] & there[:, None, :]
             gram += ~there[:, :, None] * np.eye(near.shape[1])
-            weights = np.linalg.solve(gram, near[:, :, None])[:, :, 0]
+            weights = np.asarray(np.linalg.solve(gram, near[:, :, None])[:, :, 0], np.float64)
         enough = there.sum(axis=1) >= self.how.min_neighbors
         return np.where(enough[:, None], weights, 0.0)
 

@@ -271,14 +271,14 @@ class TasteModel:
         at = np.array([item])
         share = float(self._share(np.array([person.items.size]), at)[0])
         averages = float(self._averages(person, at)[0])
-        products = person.factors.astype(np.float64) * self.item_factors[item]
+        products = person.factors.astype(np.float64) * self.item_factors[item].astype(np.float64)
         similar = self.echoes.features[person.items] @ self.echoes.features[item]
         return Parts(
             self.scale.low,
             (1 - share) * (averages - self.scale.low),
-            share * np.bincount(self.groups, products, minlength=int(self.groups.max()) + 1),
+            np.asarray(share * np.bincount(self.groups, products), dtype=np.float64),
             person.items,
-            self.choice.echoes * similar * self._solve(person)[0],
+            np.asarray(self.choice.echoes * similar * self._solve(person)[0]),
         )
 
     def _solve(self, person: Person) -> tuple[Array, Array]:

@@ -26,9 +26,9 @@ from nonneg.apps.explanation import (
     Verdict,
 )
 from nonneg.apps.neighbor_model import Neighbors, choose_neighbors, unit_rows
-from nonneg.apps.neighbors import cosine_similarity, neighbor_estimate
+from nonneg.apps.neighbors import neighbor_estimate
 from nonneg.apps.rating_model import Person, RatingModel, fit_tastes
-from nonneg.apps.recommender_record import from_parts, to_parts
+from nonneg.apps.recommender_record import from_parts, modernized, to_parts
 from nonneg.apps.tuning import DAMPINGS, RIDGES, Choice, Scale, Settings, choose
 from nonneg.apps.update import merged, updated
 from nonneg.core.alternate import Rule
@@ -79,8 +79,8 @@ class Recommender:
     n_components : int ≥ 1, default 20
         Components of taste; at most as many as there are users or items are used.
     method : {"factors", "neighbors"} or Neighbors
-        "factors" (default): components of taste and echoes of the person's own ratings. "neighbors":
-        the talk's weighted mean of the ratings of similar items, as `Neighbors` says.
+        "factors" (default): components of taste and echoes of the person's own ratings.
+        "neighbors": the talk's weighted mean of the ratings of similar items, as `Neighbors` says.
     n_models : int ≥ 1, default 16
         Runs from different starts whose estimates are averaged: the more, the more accurate, and
         the slower. Their factors stand side by side, so that reasons stay exact.
@@ -479,7 +479,8 @@ class Recommender:
         parameters["random_state"] = int(seed) if isinstance(seed, Integral) else None
         parameters["nonneg"] = bool(self.nonneg)
         how = _method(self.method)
-        parameters["method"] = self.method if isinstance(self.method, str) else asdict(how)
+        if how is not None and not isinstance(self.method, str):
+            parameters["method"] = asdict(how)
         for name in ("n_components", "n_models", "max_iter", "n_threads"):
             if parameters[name] is not None:
                 parameters[name] = int(parameters[name])
@@ -497,8 +498,9 @@ class Recommender:
         KeyError, TypeError, ValueError
             The record is not one of a recommender, or its parts contradict one another.
         """
+        meta, arrays = modernized(meta, arrays)
         parameters = dict(meta["parameters"])
-        if isinstance(parameters["method"], dict):
+        if isinstance(parameters.get("method"), dict):
             parameters["method"] = Neighbors(**parameters["method"])
         recommender = cls(**parameters)
         return recommender._adopt(*from_parts(meta, arrays, _method(recommender.method)))
@@ -654,7 +656,8 @@ class Recommender:
         if not others.any():
             return (), None
         rows = np.append(rated[others], item)
-        similarity = cosine_similarity(self.item_factors_[rows], of=rows.size - 1)
+        directions = unit_rows(self.item_factors_[rows])
+        similarity = np.minimum(directions @ directions[-1], 1.0)
         found = neighbor_estimate(values[others], similarity[:-1], k, blanks="missing")
         neighbors = tuple(
             Neighbor(self._item_name(int(rows[index])), similar, weight, rating)

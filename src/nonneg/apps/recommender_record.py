@@ -18,9 +18,12 @@ from nonneg.apps.tuning import Choice, Scale, leftovers
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["from_parts", "to_parts"]
+__all__ = ["from_parts", "modernized", "to_parts"]
 
 _CHOICE = ("ridge", "damping", "factors", "echoes", "error")
+
+# Of a normal distribution, in deviations.
+_FOUR_IN_FIVE = 1.28
 
 Record = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -51,6 +54,30 @@ def to_parts(ratings: Ratings, model: RatingModel) -> Record:
     return meta, arrays
 
 
+def modernized(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return a record as it is written now; those of one run without echoes lack some parts."""
+    meta, arrays = dict(meta), dict(arrays)
+    if "choice" in meta:
+        return meta, arrays
+    error = _finite("error", meta["error"])
+    meta["parameters"] = {**meta["parameters"], "n_models": 1}
+    meta["choice"] = {
+        "ridge": meta["ridge"],
+        "damping": meta["damping"],
+        "factors": 1.0,
+        "echoes": 0.0,
+        "error": error,
+    }
+    meta["spread"] = [-_FOUR_IN_FIVE * error, _FOUR_IN_FIVE * error]
+    meta["signed"] = False
+    arrays["groups"] = np.arange(arrays["item_factors"].shape[-1])
+    arrays["features"] = np.zeros((len(meta["item_ids"]), 1))
+    arrays["leanings"] = np.zeros((len(meta["user_ids"]), 1))
+    return meta, arrays
+
+
 def from_parts(
     meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], how: Neighbors | None
 ) -> tuple[Ratings, RatingModel]:
@@ -78,7 +105,14 @@ def from_parts(
         if value < 0:
             raise ValueError(f"{name} is negative")
     low, high = (_finite("spread", value) for value in meta["spread"])
-    choice = Choice(**numbers, spread=(low, high))
+    choice = Choice(
+        numbers["ridge"],
+        numbers["damping"],
+        numbers["factors"],
+        numbers["echoes"],
+        numbers["error"],
+        (low, high),
+    )
     averages = Averages(
         _finite("mean", meta["mean"]),
         np.asarray(arrays["user_offsets"], dtype=np.float64),

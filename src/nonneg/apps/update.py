@@ -68,7 +68,7 @@ def updated(model: RatingModel, ratings: Ratings, touched: NDArray[np.intp]) -> 
     found = replace(cast(TasteModel, model), **changes)
     for user in touched:
         own = slice(matrix.indptr[user], matrix.indptr[user + 1])
-        person = found.fold_in(matrix.indices[own], matrix.data[own])
+        person = found.fold_in(matrix.indices[own].astype(np.intp), matrix.data[own])
         averages.users[user], users[user] = person.offset, person.factors
         if isinstance(found, TasteModel):
             found.leanings[user] = person.leaning
@@ -93,7 +93,8 @@ def _item_factors(
     data = as_data(row, missing_values=0.0, n_threads=1)
     ridge = model.scale.ridge_per_entry(model.choice.ridge)
     signed = isinstance(model, TasteModel) and model.signed
-    return solve_users(data, rights, ridge, signed=signed)[0] * np.float32(n_models)
+    solved = solve_users(data, rights, ridge, signed=signed)[0]
+    return np.asarray(solved * np.float32(n_models), dtype=np.float32)
 
 
 def _longer(values: NDArray[Any], size: int) -> NDArray[Any]:

@@ -180,16 +180,16 @@ def parts(facts: Facts) -> Padding:
         name = _LEAD[part["name"]]
         table.add_row(*_amount(part["contribution"], part["share"]), Text(name))
     for part in told:
-        name = clean(part["name"], _MOST_EXAMPLES - 12)
-        table.add_row(*_amount(part["contribution"], part["share"]), Text("a taste for ") + name)
+        taste = Text("a taste for ") + clean(part["name"], _MOST_EXAMPLES - 12)
+        table.add_row(*_amount(part["contribution"], part["share"]), taste)
     _together(table, facts, [part for part in tastes if part not in told], "taste", bool(told))
     for kind, what in (("item", "rating"), ("user", "similar user")):
         own = [part for part in facts["parts"] if part[kind] is not None]
         first, rest = own[:_MOST_RATINGS], own[_MOST_RATINGS:]
         for part in first:
-            name = clean(part["name"], _MOST_EXAMPLES - 20)
             prefix = "the rating of " if kind == "item" else "the rating by "
-            table.add_row(*_amount(part["contribution"], part["share"]), Text(prefix) + name)
+            source = Text(prefix) + clean(part["name"], _MOST_EXAMPLES - 20)
+            table.add_row(*_amount(part["contribution"], part["share"]), source)
         _together(table, facts, rest, what, bool(first))
     for part in facts["parts"]:
         if part["name"] not in _LEAD and all(part[key] is None for key in _SOURCES):

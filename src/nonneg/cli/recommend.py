@@ -184,6 +184,6 @@ def _liked(word: str, model: Recommender, titles: dict[str, str] | None) -> tupl
         equals = ""
     if not equals or not name.strip():
         raise InputError(
-            f'--like {word!r} is no item with a rating · it has the form ITEM=R · as --like "Heat=5"'
+            f'--like {word!r} is no item with a rating · the form is ITEM=R · as --like "Heat=5"'
         )
     return find_item(model, name.strip(), titles), value

@@ -33,8 +33,9 @@ def recommender_facts(model: Recommender) -> Facts:
     -------
     dict
         `n_users`, `n_items`, `n_ratings`, `scale` (lowest, highest), `mean`, `rank`, `ridge`,
-        `damping`, `models` (runs side by side), `seed` and `held_out_error`, the root mean squared error on held-out ratings,
-        None where none could be held out: there are too few, or all are the same.
+        `damping`, `models` (runs side by side), `seed` and `held_out_error`, the root mean squared
+        error on held-out ratings, None where none could be held out: there are too few, or all are
+        the same.
     """
     ratings = model.ratings_
     seed = model.random_state
