@@ -1,10 +1,13 @@
-"""Held-out error and fitting time of the recommender on one random split, beside its yardsticks.
+"""Held-out error and fitting time of the recommender, beside its yardsticks.
 
     python benchmarks/ratings.py --data FILE --name ml-1m
+    python benchmarks/ratings.py --data FILE --name ml-1m --protocol surprise-5fold --models 32
 
-The ratings, in the order of the file, are split 80 : 20 by `default_rng(0).permutation`; estimates
-are cut to the scale of the training ratings. The yardsticks are the global mean, and mean plus
-damped user and item offsets. The record is printed and written to `results/ratings-NAME.json`.
+The default protocol splits the ratings, in the order of the file, 80 : 20 by
+`default_rng(0).permutation`; estimates are cut to the scale of the training ratings. The others are
+those of `nonneg evaluate`. Yardsticks are the global mean, and mean plus damped user and item
+offsets. The record is printed and written to `results/ratings-NAME.json`, or
+`results/ratings-PROTOCOL-NAME.json`; a method and a number of models of one's own are in the name.
 """
 
 from __future__ import annotations
@@ -12,17 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from machine import machine, versions, write
 from sets.movielens import PROTOCOL, errors, split
 
 from nonneg.apps.averages import fit_averages
+from nonneg.apps.evaluate import evaluate
 from nonneg.apps.recommend import Recommender
 from nonneg.io.ratings import Ratings, read_ratings
 
 RESULTS = Path(__file__).parent / "results"
+RANDOM = "random-split"
 
 
 def main() -> None:
@@ -30,23 +37,76 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="a file of ratings")
     parser.add_argument("--name", required=True, help="of the data set, for the record")
+    parser.add_argument(
+        "--protocol", choices=(RANDOM, "surprise-5fold", "leave-last", "topn"), default=RANDOM
+    )
+    parser.add_argument("--method", choices=("factors", "neighbors"), default="factors")
     parser.add_argument("--components", type=int, default=20)
+    parser.add_argument("--models", type=int, default=16)
+    parser.add_argument("--signed", action="store_true", help="without the sign constraint")
     parser.add_argument("--seeds", type=int, default=3, help="fits with random_state 0, 1, …")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the records")
-    arguments = parser.parse_args()
-    record = measure(arguments.data, arguments.name, arguments.components, arguments.seeds)
-    write(arguments.output / f"ratings-{arguments.name}.json", record)
+    asked = parser.parse_args()
+
+    def make(seed: int) -> Recommender:
+        return Recommender(
+            asked.components,
+            method=asked.method,
+            n_models=asked.models,
+            nonneg=not asked.signed,
+            random_state=seed,
+        )
+
+    words = ["ratings"]
+    if asked.protocol == RANDOM:
+        record = measure(asked.data, asked.name, make, asked.seeds)
+    else:
+        words.append(asked.protocol)
+        record = by_protocol(asked.data, asked.name, make, asked.protocol)
+    record |= {
+        "method": asked.method,
+        "n_components": asked.components,
+        "n_models": asked.models,
+        "nonneg": not asked.signed,
+        "machine": machine(),
+        "versions": versions(),
+    }
+    words += [asked.method] if asked.method != "factors" else []
+    words += [f"{asked.models}-models"] if asked.models != 16 else []
+    words += ["signed"] if asked.signed else []
+    write(asked.output / f"{'-'.join([*words, asked.name])}.json", record)
     print(json.dumps(record, indent=1, ensure_ascii=False))
 
 
-def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str, object]:
-    """Return what was measured on one file."""
+def by_protocol(
+    path: Path, name: str, make: Callable[[int], Recommender], protocol: Any
+) -> dict[str, Any]:
+    """Return what `nonneg evaluate` measures, and the time of each fit."""
+    ratings = read_ratings(path)
+    seconds = []
+
+    def timed(train: Ratings) -> Recommender:
+        started = time.perf_counter()
+        fitted = make(0).fit(train)
+        seconds.append(round(time.perf_counter() - started, 3))
+        return fitted
+
+    found = evaluate(ratings, timed, protocol)
+    return {"benchmark": f"ratings, {protocol}", "data": {"name": name}, **found} | {
+        "fit_seconds": seconds
+    }
+
+
+def measure(
+    path: Path, name: str, make: Callable[[int], Recommender], n_seeds: int
+) -> dict[str, Any]:
+    """Return what was measured on one random split of a file."""
     started = time.perf_counter()
     ratings = read_ratings(path)
     read_seconds = time.perf_counter() - started
     train, test = split(ratings)
     users, items = ratings.user_ids[test.users], ratings.item_ids[test.items]
-    fits = [fit_once(train, users, items, test.values, n_components, s) for s in range(n_seeds)]
+    fits = [fit_once(make, train, users, items, test.values, seed) for seed in range(n_seeds)]
     low, high = train.values.min(), train.values.max()
     offsets = fit_averages(train).estimate(test.users, test.items)
     return {
@@ -59,7 +119,6 @@ def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str,
             "scale": [float(ratings.values.min()), float(ratings.values.max())],
         },
         "protocol": PROTOCOL,
-        "n_components": n_components,
         "recommender": {
             "rmse": round(float(np.median([fit["rmse"] for fit in fits])), 4),
             "mae": round(float(np.median([fit["mae"] for fit in fits])), 4),
@@ -71,22 +130,20 @@ def measure(path: Path, name: str, n_components: int, n_seeds: int) -> dict[str,
             "mean and offsets": errors(np.clip(offsets, low, high), test.values),
         },
         "read_seconds": round(read_seconds, 3),
-        "machine": machine(),
-        "versions": versions(),
     }
 
 
 def fit_once(
+    make: Callable[[int], Recommender],
     train: Ratings,
     users: np.ndarray,
     items: np.ndarray,
     values: np.ndarray,
-    n_components: int,
     seed: int,
 ) -> dict[str, float]:
-    """One fit with the defaults: its errors, time, and what it chose."""
+    """One fit: its errors, time, and what it chose."""
     started, busy = time.perf_counter(), time.process_time()
-    fitted = Recommender(n_components, random_state=seed).fit(train)
+    fitted = make(seed).fit(train)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     return {
         "random_state": seed,

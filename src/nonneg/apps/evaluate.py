@@ -80,8 +80,8 @@ def evaluate(
     -------
     dict
         `protocol`, `n_ratings`, `n_test`, and `methods`, the recommender first and then its
-        yardsticks: each with its `name` and for each measure its value and `interval` (lower,
-        upper), in `measures`.
+        yardsticks: each with its `name` and, in `measures`, for each measure its `value`,
+        `interval` (lower, upper) and, where there are several, that of each of the `folds`.
 
     Raises
     ------
@@ -193,6 +193,8 @@ def _errors(values: list[Array], truths: list[Array], rng: np.random.Generator) 
         if name == "RMSE":
             samples = np.sqrt(samples)
         measures[name] = _measure(float(np.mean(means)), samples)
+        if len(means) > 1:
+            measures[name]["folds"] = means
     return measures
 
 
