@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -199,3 +200,7 @@ def test_a_database_that_goes_away_half_way(server, monkeypatch):
     query = 'select g % 1000 as "user", g as item, 1 as rating from generate_series(1, 2000000) g'
     with pytest.raises(InputError, match="nothing was kept"):
         read_ratings(url, query=query)
+
+
+def test_nothing_is_left_open(server):
+    gc.collect()  # a cursor that was forgotten would warn, and warnings are errors

@@ -6,6 +6,7 @@ memory at once. Nothing is returned unless everything came.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -58,12 +59,13 @@ def from_sql(url: str, query: str, columns: Sequence[str | int] | None) -> tuple
             result = connection.execution_options(stream_results=True).execute(
                 sqlalchemy.text(query)
             )
-            if not result.returns_rows:
-                raise InputError(
-                    f"the query selects nothing from {name} · ratings have columns user, item, "
-                    "rating · start it with select"
-                )
-            return _coded(result.keys(), result.partitions(_BLOCK), columns, name), name
+            with contextlib.closing(result):
+                if not result.returns_rows:
+                    raise InputError(
+                        f"the query selects nothing from {name} · ratings have columns user, "
+                        "item, rating · start it with select"
+                    )
+                return _coded(list(result.keys()), result.partitions(_BLOCK), columns, name), name
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise InputError(
