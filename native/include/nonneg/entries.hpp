@@ -218,7 +218,8 @@ NONNEG_INLINE double descend_quadratic(const EntryRow<T, I>& row, T* w, T* y, co
       for (int t = 0; t < row.k; ++t) {
         const T* b = row.component(t);
         T g = 0;
-        for (std::int64_t p = 0; p < n; ++p) g += (omega != nullptr ? omega[p] : T(1)) * b[p] * r[p];
+        for (std::int64_t p = 0; p < n; ++p)
+          g += (omega != nullptr ? omega[p] : T(1)) * b[p] * r[p];
         gradient[t] = g;
         for (int s = 0; s <= t; ++s) {
           const T* c = row.component(s);
