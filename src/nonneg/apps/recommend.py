@@ -516,7 +516,9 @@ class Recommender:
                 raise InputError(f"among={among!r} is one text · it is the items to choose from")
             candidates = np.unique([self.ratings_.item_code(item) for item in among]).astype(int)
         if exclude_seen:
-            candidates = np.setdiff1d(candidates, person.items, assume_unique=True)
+            unseen = np.ones(self.ratings_.n_items, dtype=bool)
+            unseen[person.items] = False
+            candidates = candidates[unseen[candidates]]
         if not candidates.size:
             return []
         rough = model.rough_scores(person, candidates)
