@@ -23,8 +23,8 @@ from nonneg.io.ratings import Ratings
 
 __all__ = ["Echoes", "describe_items"]
 
-# On ratings held out within the training part of a fold, 32, 64, 128, 256 directions gave .8367, .8360,
-# .8348, .8344 on MovieLens 1M and .897 each on 100k; noise from 1 to 4 differs by .0005.
+# On ratings held out within the training part of a fold, 32, 64, 128, 256 directions gave .8367,
+# .8360, .8348, .8344 on MovieLens 1M and .897 each on 100k; noise from 1 to 4 differs by .0005.
 _DIRECTIONS = 128
 _NOISE = 2.0
 # Ratings' worth of doubt about the description of an item.

@@ -254,7 +254,9 @@ def spread(off: NDArray[np.float64]) -> tuple[float, float]:
 
 def _weights(parts: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what the two parts count for: least squares, none below 0, the first at most 1."""
-    found = lsq_linear(parts.T @ parts + 1e-9 * np.eye(2), parts.T @ rest, bounds=([0, 0], [1, 5]))
+    # Not from the normal equations, whose residual is another norm: it matters at the bounds.
+    Q, R = np.linalg.qr(parts)
+    found = lsq_linear(R, Q.T @ rest, bounds=([0, 0], [1, np.inf]))
     return np.asarray(found.x, dtype=np.float64)
 
 
