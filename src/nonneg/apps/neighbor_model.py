@@ -3,7 +3,7 @@
 An unknown rating is a weighted mean of ratings of the K most similar items by the same person, or
 of the same item by the K most similar people; similar is the cosine of rows of the factors. The
 talk's own version takes an empty cell for a rating of 0. Left out instead, with the averages taken
-off first and weights that shrink with doubt, it comes near factor models (`docs/adr/0011`).
+off first and weights that shrink with doubt, it comes near factor models (`docs/adr/0012`).
 """
 
 from __future__ import annotations
