@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from nonneg.apps.averages import fit_averages
-from nonneg.apps.recommend import Recommendation, Recommender
+from nonneg.apps.rankings import Recommendation
+from nonneg.apps.recommend import Recommender
 from nonneg.apps.tuning import Scale, trust
 from nonneg.cli import draw_taste
 from nonneg.errors import InputError, UnknownNameError
@@ -97,6 +98,7 @@ def test_factors_are_nonnegative_and_the_model_is_what_it_says(model):
     factors = model.scale_.low + (W[users].astype(float) * H[items]).sum(axis=1)
     echoes = (model.model_.leanings[users] * model.model_.echoes.features[items]).sum(axis=1)
     expected = (1 - share) * baseline + share * factors + model.choice_.echoes * echoes
+    expected += model.choice_.lift * share / model.choice_.factors
     np.testing.assert_allclose(model.predict(users, items), model.scale_.clip(expected), rtol=1e-12)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -128,6 +129,30 @@ def test_similar(fitted):
     assert len(fitted.similar_users(5, 1000)) == 299
     with pytest.raises(UnknownNameError):
         fitted.similar_items("nothing")
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_rankings_are_frames_where_one_is_wanted(fitted, backend):
+    found = fitted.recommend(2, 3)
+    frame = nw.from_native(found.to_frame(backend))
+    assert frame.implementation.value == backend
+    assert frame.rows() == [(one.item, one.score) for one in found]
+    assert nw.from_native(fitted.recommend(2, among=[]).to_frame(backend)).shape == (0, 2)
+    similar = nw.from_native(fitted.similar_items(3, 2).to_frame(backend))
+    assert similar.columns == ["name", "similarity"]
+
+
+def test_rankings_as_frames_of_no_library(fitted, monkeypatch):
+    found = fitted.recommend(2, 3)
+    with pytest.raises(InputError, match="backend='excel'"):
+        found.to_frame("excel")
+
+    def absent(*_, **__):
+        raise ModuleNotFoundError("No module named 'polars'")
+
+    monkeypatch.setattr(nw, "from_dict", absent)
+    with pytest.raises(InputError, match="not installed"):
+        found.to_frame("polars")
 
 
 def test_unknown_can_be_an_error(fitted):

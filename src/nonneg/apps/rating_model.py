@@ -1,12 +1,12 @@
 """The model of a rating: averages, components of taste, and echoes of a person's own ratings.
 
-    rating ≈ (1 − share) · averages + share · (low + Σ wᵤₜ hᵢₜ) + echo(u, i)
-    share = weight · nᵤ/(nᵤ + damping) · nᵢ/(nᵢ + damping)
+    rating ≈ (1 − share) · averages + share · (low + Σ wᵤₜ hᵢₜ) + lift · trust + echo(u, i)
+    share = weight · trust,  trust = nᵤ/(nᵤ + damping) · nᵢ/(nᵢ + damping)
 
 with W, H ≥ 0 from the ratings that exist, the components of several runs side by side, and averages
 ≥ low, the lowest rating: low plus parts ≥ 0. The echo (`echoes.py`) is a sum over the ratings of
-the person. The weight goes to the averages where a person or an item has few ratings, and who has
-none gets them alone.
+the person; the lift is what the ridge takes off the factors' estimates. The weight goes to the
+averages where a person or an item has few ratings, and who has none gets them alone.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Parts:
     start : float
         The lowest rating, where components are measured from.
     averages : float
-        What the averages add to it.
+        What the averages add to it, and the lift.
     components : ndarray (k,)
     sources : ndarray (n,)
         Codes of the rated items that the echoes are from, or of users where `people`.
@@ -204,10 +204,7 @@ class TasteModel:
         tastes = np.einsum("ij,ij->i", W, F, dtype=np.float64)
         echoes = np.einsum("ij,ij->i", self.leanings[u], self.echoes.features[i])
         out = np.array(averages)
-        out[known] += self._share(self.user_counts[u], i) * (
-            self.scale.low + tastes - averages[known]
-        )
-        out[known] += self.choice.echoes * echoes
+        out[known] = self._mixed(self.user_counts[u], i, averages[known], tastes, echoes)
         return out
 
     def person(self, user: int) -> Person:
@@ -248,7 +245,9 @@ class TasteModel:
     def scores(self, person: Person, items: Codes) -> Array:
         """Return the estimates of one person, not cut to the scale."""
         tastes = np.einsum("ij,j->i", self.item_factors[items], person.factors, dtype=np.float64)
-        return self._mixed(person, items, tastes, self.echoes.features[items] @ person.leaning)
+        echoes = self.echoes.features[items] @ person.leaning
+        n, averages = np.array([person.items.size]), self._averages(person, items)
+        return self._mixed(n, items, averages, tastes, echoes)
 
     def rough_scores(self, person: Person, items: Codes) -> Array:
         """Return them as fast as possible, to the digits of float32."""
@@ -260,13 +259,20 @@ class TasteModel:
         else:
             tastes = self.item_factors[items] @ person.factors
             echoes = features[items] @ leaning
-        return self._mixed(person, items, tastes.astype(np.float64), echoes.astype(np.float64))
+        n, averages = np.array([person.items.size]), self._averages(person, items)
+        return self._mixed(n, items, averages, tastes, echoes)
 
-    def _mixed(self, person: Person, items: Codes, tastes: Array, echoes: Array) -> Array:
-        averages = self._averages(person, items)
-        share = self._share(np.array([person.items.size]), items)
-        mixed = averages + share * (self.scale.low + tastes - averages)
-        return np.asarray(mixed + self.choice.echoes * echoes)
+    def _mixed(
+        self,
+        n_user: NDArray[np.integer],
+        items: Codes,
+        averages: Array,
+        tastes: NDArray[np.floating],
+        echoes: NDArray[np.floating],
+    ) -> Array:
+        by_factors = self.choice.factors * (self.scale.low + tastes - averages) + self.choice.lift
+        mixed = averages + self._trust(n_user, items) * by_factors + self.choice.echoes * echoes
+        return np.asarray(mixed, dtype=np.float64)
 
     @cached_property
     def _rough_features(self) -> NDArray[np.float32]:
@@ -275,13 +281,14 @@ class TasteModel:
     def parts(self, person: Person, item: int) -> Parts:
         """Return what one estimate consists of."""
         at = np.array([item])
-        share = float(self._share(np.array([person.items.size]), at)[0])
+        trusted = float(self._trust(np.array([person.items.size]), at)[0])
+        share = self.choice.factors * trusted
         averages = float(self._averages(person, at)[0])
         products = person.factors.astype(np.float64) * self.item_factors[item].astype(np.float64)
         similar = self.echoes.features[person.items] @ self.echoes.features[item]
         return Parts(
             self.scale.low,
-            (1 - share) * (averages - self.scale.low),
+            (1 - share) * (averages - self.scale.low) + self.choice.lift * trusted,
             np.asarray(share * np.bincount(self.groups, products), dtype=np.float64),
             person.items,
             np.asarray(self.choice.echoes * similar * self._solve(person)[0]),
@@ -295,9 +302,8 @@ class TasteModel:
         mean = self.averages.mean + person.offset
         return self.scale.clip(mean + self.averages.items[items])
 
-    def _share(self, n_user: NDArray[np.integer], items: Codes) -> Array:
-        trusted = trust(n_user, self.item_counts[items], self.choice.damping)
-        return self.choice.factors * trusted
+    def _trust(self, n_user: NDArray[np.integer], items: Codes) -> Array:
+        return trust(n_user, self.item_counts[items], self.choice.damping)
 
 
 def fit_tastes(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
+from functools import cached_property, partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from nonneg.apps.averages import Averages
 from nonneg.apps.explanation import (
@@ -27,6 +28,7 @@ from nonneg.apps.explanation import (
 )
 from nonneg.apps.neighbor_model import Neighbors, choose_neighbors, unit_rows
 from nonneg.apps.neighbors import neighbor_estimate
+from nonneg.apps.rankings import Ranking, Recommendation, Similar
 from nonneg.apps.rating_model import Person, RatingModel, fit_tastes
 from nonneg.apps.recommender_record import from_parts, modernized, to_parts
 from nonneg.apps.tuning import DAMPINGS, RIDGES, Choice, Scale, Settings, choose
@@ -36,7 +38,7 @@ from nonneg.core.factorize import RandomState, as_generator
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.ratings import Ratings, read_ratings
 
-__all__ = ["Recommendation", "Recommender", "Similar"]
+__all__ = ["Recommender"]
 
 # Φ(0.43) = 2/3. Held-out ratings of MovieLens 100k, 1M and MovieTweetings: of the recommended 83 to
 # 85 % were above what the person usually gives, of the others 74 to 76 % below it.
@@ -53,22 +55,6 @@ _NAME_ITEMS = 3
 _KNOWN = 10.0
 # Ratings whose loss is tried out in an explanation.
 _COUNTERFACTUALS = 3
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """An item and the rating that the person is expected to give it, on the scale of the data."""
-
-    item: Hashable
-    score: float
-
-
-@dataclass(frozen=True)
-class Similar:
-    """An item like another, or a user: the cosine of their factors, in [0, 1]."""
-
-    name: Hashable
-    similarity: float
 
 
 class Recommender:
@@ -202,10 +188,12 @@ class Recommender:
         given = given.sorted()
         k = min(asked, given.n_users, given.n_items)
         settings = Settings(k, n_models, rule, not self.nonneg, self.n_threads)
-        choice = choose(given, ridges, dampings, settings=settings, rng=rng)
-        if how is None:
-            return self._adopt(given, fit_tastes(given, choice, settings=settings, rng=rng))
-        return self._adopt(given, choose_neighbors(given, how, choice, settings=settings, rng=rng))
+        # Its products are small: two threads of BLAS mostly wait for one another.
+        with threadpool_limits(1, user_api="blas"):
+            choice = choose(given, ridges, dampings, settings=settings, rng=rng)
+            learn = fit_tastes if how is None else partial(choose_neighbors, how=how)
+            model = learn(given, choice=choice, settings=settings, rng=rng)
+        return self._adopt(given, model)
 
     def update(self, ratings: object) -> Self:
         """Take in further ratings without a full fit.
@@ -291,7 +279,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         among: Iterable[Hashable] | None = None,
-    ) -> list[Recommendation]:
+    ) -> Ranking[Recommendation]:
         """Return the items that the user is expected to like best.
 
         Parameters
@@ -306,8 +294,8 @@ class Recommender:
 
         Returns
         -------
-        list of Recommendation
-            Best first; ties in the order of the items' ids. `pandas.DataFrame(found)` has the
+        Ranking of Recommendation
+            A list, best first; ties in the order of the items' ids. Its `to_frame()` has the
             columns item and score.
 
         Raises
@@ -326,7 +314,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         among: Iterable[Hashable] | None = None,
-    ) -> list[Recommendation]:
+    ) -> Ranking[Recommendation]:
         """Return what somebody with these ratings is expected to like best, as `recommend` does.
 
         Parameters
@@ -361,7 +349,7 @@ class Recommender:
             )
         return model.fold_in(codes, values)
 
-    def similar_items(self, item: Hashable, n: int = 10) -> list[Similar]:
+    def similar_items(self, item: Hashable, n: int = 10) -> Ranking[Similar]:
         """Return the items most like one: the talk's cosine of the rows of the item factors.
 
         Raises
@@ -372,7 +360,7 @@ class Recommender:
         code = self.ratings_.item_code(item) if self._fitted() else 0
         return self._alike(self.item_factors_, code, n, self._item_name)
 
-    def similar_users(self, user: Hashable, n: int = 10) -> list[Similar]:
+    def similar_users(self, user: Hashable, n: int = 10) -> Ranking[Similar]:
         """Return the users whose tastes are most like those of one.
 
         Raises
@@ -507,7 +495,7 @@ class Recommender:
 
     def _best(
         self, person: Person, n: int, exclude_seen: bool, among: Iterable[Hashable] | None
-    ) -> list[Recommendation]:
+    ) -> Ranking[Recommendation]:
         model = self._fitted()
         n = _whole("n", n)
         candidates = np.arange(self.ratings_.n_items)
@@ -520,7 +508,7 @@ class Recommender:
             unseen[person.items] = False
             candidates = candidates[unseen[candidates]]
         if not candidates.size:
-            return []
+            return Ranking([], Recommendation)
         rough = model.rough_scores(person, candidates)
         if n < rough.size:
             last = np.partition(rough, rough.size - n)[rough.size - n]
@@ -529,10 +517,11 @@ class Recommender:
         # By the estimate before it is cut to the scale, where the best would all be ties.
         order = np.argsort(-np.round(estimates, _TIE_DIGITS), kind="stable")[:n]
         scores = model.scale.clip(estimates[order])
-        return [
+        found = [
             Recommendation(self._item_name(int(candidates[at])), float(score))
             for at, score in zip(order, scores, strict=True)
         ]
+        return Ranking(found, Recommendation)
 
     def _alike(
         self,
@@ -540,12 +529,13 @@ class Recommender:
         code: int,
         n: int,
         name: Callable[[int], Hashable],
-    ) -> list[Similar]:
+    ) -> Ranking[Similar]:
         rows = unit_rows(factors)
         similar = np.round(np.minimum(rows @ rows[code], 1.0), _TIE_DIGITS)
         similar[code] = -math.inf
         order = np.argsort(-similar, kind="stable")[: min(_whole("n", n), similar.size - 1)]
-        return [Similar(name(int(at)), float(similar[at])) for at in order]
+        found = [Similar(name(int(at)), float(similar[at])) for at in order]
+        return Ranking(found, Similar)
 
     def _explained(
         self, user: Hashable, person: Person, item: Hashable, n_neighbors: int

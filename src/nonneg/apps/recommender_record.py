@@ -20,7 +20,7 @@ from nonneg.io.ratings import Ratings
 
 __all__ = ["from_parts", "modernized", "to_parts"]
 
-_CHOICE = ("ridge", "damping", "factors", "echoes", "error")
+_CHOICE = ("ridge", "damping", "factors", "echoes", "lift", "error")
 
 # Of a normal distribution, in deviations.
 _FOUR_IN_FIVE = 1.28
@@ -68,6 +68,7 @@ def modernized(
         "damping": meta["damping"],
         "factors": 1.0,
         "echoes": 0.0,
+        "lift": 0.0,
         "error": error,
     }
     meta["spread"] = [-_FOUR_IN_FIVE * error, _FOUR_IN_FIVE * error]
@@ -110,6 +111,7 @@ def from_parts(
         numbers["damping"],
         numbers["factors"],
         numbers["echoes"],
+        numbers["lift"],
         numbers["error"],
         (low, high),
     )

@@ -3,8 +3,9 @@
 A tenth of the ratings is held out (small sets: five folds, so that each rating is held out once)
 and the ridge goes down a path, each fit starting from the one before. Few iterations a step are
 early stopping; the first step down that predicts worse ends the path. How much of the factors and
-of the echoes goes into an estimate is least squares on the held-out ratings. What is left over
-there is the error, and gives the interval, that estimates are quoted with.
+of the echoes goes into an estimate, and how far the ridge has pulled it down, is least squares on
+the held-out ratings. What is left over there is the error, and gives the interval, that estimates
+are quoted with.
 """
 
 from __future__ import annotations
@@ -153,6 +154,8 @@ class Choice:
     ridge, damping : float
     factors, echoes : float ≥ 0
         Weights of the two parts of an estimate; that of the factors is at most 1.
+    lift : float ≥ 0
+        What is added where the factors are trusted: the ridge takes off as much.
     error : float
         Root mean squared error on the held-out ratings; the deviation of all where none could
         be held out (`can_hold_out`).
@@ -166,6 +169,7 @@ class Choice:
     damping: float
     factors: float
     echoes: float
+    lift: float
     error: float
     spread: tuple[float, float]
     starts: list[Start] | None = None
@@ -211,7 +215,7 @@ def choose(
         ridge = ridges[0] if len(ridges) == 1 else _PLAIN_RIDGE
         damping = dampings[0] if len(dampings) == 1 else _PLAIN_DAMPING
         wide = scale.deviation
-        return Choice(ridge, damping, 1.0, 0.0, wide, (-wide, wide), None)
+        return Choice(ridge, damping, 1.0, 0.0, 0.0, wide, (-wide, wide), None)
     weighed = len(ratings) >= _WEIGHED
     folds = [
         _Fold(ratings, held_out, scale, settings, rng, echoing=weighed)
@@ -226,19 +230,22 @@ def choose(
             fold.advance(ridge, settings.rule, rng)
         better = None
         for damping in dampings:
-            tastes = np.concatenate([fold.tastes(damping) for fold in folds])
-            parts = np.stack([tastes, echoes], axis=1)
+            tastes, trusted = (
+                np.concatenate(each)
+                for each in zip(*(fold.tastes(damping) for fold in folds), strict=True)
+            )
+            parts = np.stack([tastes, echoes, scale.span * trusted], axis=1)
             weights = (
                 _weights(parts / scale.span, (values - averages) / scale.span)
                 if weighed
-                else np.array([1.0, 0.0])
+                else np.array([1.0, 0.0, 0.0])
             )
             off = values - scale.clip(averages + parts @ weights)
             error = math.sqrt(float(off @ off) / off.size)
             if error < (math.inf if better is None else better.error):
-                better = Choice(
-                    ridge, damping, float(weights[0]), float(weights[1]), error, spread(off), None
-                )
+                factors, echoing, lift = (float(weight) for weight in weights)
+                lift *= scale.span
+                better = Choice(ridge, damping, factors, echoing, lift, error, spread(off), None)
         if better is None or (best is not None and better.error >= best.error):
             break
         best = replace(better, starts=folds[0].ensemble.starts)
@@ -253,10 +260,10 @@ def spread(off: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _weights(parts: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what the two parts count for: least squares, none below 0, the first at most 1."""
+    """Return what the parts count for: least squares, none below 0, the first at most 1."""
     # Not from the normal equations, whose residual is another norm: it matters at the bounds.
     Q, R = np.linalg.qr(parts)
-    found = lsq_linear(R, Q.T @ rest, bounds=([0, 0], [1, np.inf]))
+    found = lsq_linear(R, Q.T @ rest, bounds=([0, 0, 0], [1, np.inf, np.inf]))
     return np.asarray(found.x, dtype=np.float64)
 
 
@@ -324,6 +331,7 @@ class _Fold:
         products = self.ensemble.estimate(self._users, self._items)
         self._factors = self._scale.low + self._scale.span * products
 
-    def tastes(self, damping: float) -> NDArray[np.float64]:
-        """Return what the factors add to the averages of the held-out ratings."""
-        return trust(*self._counts, damping) * (self._factors - self.averages)
+    def tastes(self, damping: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the factors add to the averages of the held-out ratings, and their trust."""
+        trusted = trust(*self._counts, damping)
+        return trusted * (self._factors - self.averages), trusted
