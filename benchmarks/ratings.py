@@ -26,10 +26,13 @@ from sets.movielens import PROTOCOL, errors, split
 from nonneg.apps.averages import fit_averages
 from nonneg.apps.evaluate import evaluate
 from nonneg.apps.recommend import Recommender
+from nonneg.io.names import read_labels
 from nonneg.io.ratings import Ratings, read_ratings
 
 RESULTS = Path(__file__).parent / "results"
 RANDOM = "random-split"
+
+Fit = Callable[[Ratings, int], Recommender]
 
 
 def main() -> None:
@@ -43,51 +46,53 @@ def main() -> None:
     parser.add_argument("--method", choices=("factors", "neighbors"), default="factors")
     parser.add_argument("--components", type=int, default=20)
     parser.add_argument("--models", type=int, default=16)
+    parser.add_argument("--titles", type=Path, help="a file with genres, to be learned from, too")
     parser.add_argument("--signed", action="store_true", help="without the sign constraint")
     parser.add_argument("--seeds", type=int, default=3, help="fits with random_state 0, 1, …")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the records")
     asked = parser.parse_args()
+    labels = None if asked.titles is None else read_labels(asked.titles)
 
-    def make(seed: int) -> Recommender:
+    def fit(ratings: Ratings, seed: int) -> Recommender:
         return Recommender(
             asked.components,
             method=asked.method,
             n_models=asked.models,
             nonneg=not asked.signed,
             random_state=seed,
-        )
+        ).fit(ratings, item_labels=labels)
 
     words = ["ratings"]
     if asked.protocol == RANDOM:
-        record = measure(asked.data, asked.name, make, asked.seeds)
+        record = measure(asked.data, asked.name, fit, asked.seeds)
     else:
         words.append(asked.protocol)
-        record = by_protocol(asked.data, asked.name, make, asked.protocol)
+        record = by_protocol(asked.data, asked.name, fit, asked.protocol)
     record |= {
         "method": asked.method,
         "n_components": asked.components,
         "n_models": asked.models,
         "nonneg": not asked.signed,
+        "labelled": labels is not None,
         "machine": machine(),
         "versions": versions(),
     }
     words += [asked.method] if asked.method != "factors" else []
     words += [f"{asked.models}-models"] if asked.models != 16 else []
     words += ["signed"] if asked.signed else []
+    words += ["labelled"] if labels is not None else []
     write(asked.output / f"{'-'.join([*words, asked.name])}.json", record)
     print(json.dumps(record, indent=1, ensure_ascii=False))
 
 
-def by_protocol(
-    path: Path, name: str, make: Callable[[int], Recommender], protocol: Any
-) -> dict[str, Any]:
+def by_protocol(path: Path, name: str, fit: Fit, protocol: Any) -> dict[str, Any]:
     """Return what `nonneg evaluate` measures, and the time of each fit."""
     ratings = read_ratings(path)
     seconds = []
 
     def timed(train: Ratings) -> Recommender:
         started = time.perf_counter()
-        fitted = make(0).fit(train)
+        fitted = fit(train, 0)
         seconds.append(round(time.perf_counter() - started, 3))
         return fitted
 
@@ -97,16 +102,14 @@ def by_protocol(
     }
 
 
-def measure(
-    path: Path, name: str, make: Callable[[int], Recommender], n_seeds: int
-) -> dict[str, Any]:
+def measure(path: Path, name: str, fit: Fit, n_seeds: int) -> dict[str, Any]:
     """Return what was measured on one random split of a file."""
     started = time.perf_counter()
     ratings = read_ratings(path)
     read_seconds = time.perf_counter() - started
     train, test = split(ratings)
     users, items = ratings.user_ids[test.users], ratings.item_ids[test.items]
-    fits = [fit_once(make, train, users, items, test.values, seed) for seed in range(n_seeds)]
+    fits = [fit_once(fit, train, users, items, test.values, seed) for seed in range(n_seeds)]
     low, high = train.values.min(), train.values.max()
     offsets = fit_averages(train).estimate(test.users, test.items)
     return {
@@ -134,7 +137,7 @@ def measure(
 
 
 def fit_once(
-    make: Callable[[int], Recommender],
+    fit: Fit,
     train: Ratings,
     users: np.ndarray,
     items: np.ndarray,
@@ -143,7 +146,7 @@ def fit_once(
 ) -> dict[str, float]:
     """One fit: its errors, time, and what it chose."""
     started, busy = time.perf_counter(), time.process_time()
-    fitted = make(seed).fit(train)
+    fitted = fit(train, seed)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     return {
         "random_state": seed,

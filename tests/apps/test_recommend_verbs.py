@@ -251,3 +251,53 @@ def test_own_ratings_contribute(fitted):
     assert {part.item for part in own} <= set(rated(fitted, 10))
     sizes = [abs(part.contribution) for part in own]
     assert sizes == sorted(sizes, reverse=True)
+
+
+# --- labels of items ---------------------------------------------------------------------------
+
+
+def with_kinds(
+    seed: int = 0,
+) -> tuple[pd.DataFrame, tuple[np.ndarray, np.ndarray, np.ndarray], dict[int, list[str]]]:
+    """Ratings by who likes which kind of item, few a person, so that kinds tell a lot."""
+    rng = np.random.default_rng(seed)
+    m, n, kinds = 400, 200, 6
+    kind = rng.integers(kinds, size=n)
+    taste = rng.normal(size=(m, kinds))
+    users, items = np.nonzero(rng.random((m, n)) < 0.06)
+    values = np.clip(3 + taste[users, kind[items]] + 0.4 * rng.normal(size=users.size), 1, 5)
+    kept = rng.random(users.size) < 0.8
+    frame = pd.DataFrame({"user": users, "item": items, "rating": values})
+    labels = {item: [f"kind {kind[item]}", "film"] for item in range(n)}
+    return frame[kept], (users[~kept], items[~kept], values[~kept]), labels
+
+
+def test_labels_help_where_they_tell_something_and_else_do_no_harm():
+    frame, (users, items, values), labels = with_kinds()
+    rng = np.random.default_rng(1)
+    shuffled = dict(zip(labels, rng.permutation(list(labels.values())).tolist(), strict=True))
+
+    def error(**about) -> float:
+        model = Recommender(4, n_models=2, random_state=0).fit(frame, **about)
+        why = model.explain(int(users[0]), int(items[0]))
+        assert sum(part.contribution for part in why.contributions) == pytest.approx(why.estimate)
+        return rmse(model.predict(users, items), values)
+
+    plain = error()
+    assert error(item_labels=labels) < 0.9 * plain
+    assert error(item_labels=shuffled) < 1.02 * plain
+
+
+@pytest.mark.parametrize(
+    ("labels", "word"),
+    [
+        ({0: "Drama"}, "has a list of labels"),
+        ({0: float("nan")}, "has a list of labels"),
+        ({"somewhere": ["else"]}, "none of the labels"),
+        ({item: [f"{item} {at}" for at in range(9)] for item in range(200)}, "room for 512"),
+    ],
+)
+def test_labels_that_cannot_be(labels, word):
+    frame, _, _ = with_kinds()
+    with pytest.raises(InputError, match=word):
+        Recommender(2, n_models=1).fit(frame, item_labels=labels)

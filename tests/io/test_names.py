@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nonneg.errors import FileFormatError
-from nonneg.io.names import read_titles
+from nonneg.io.names import read_labels, read_titles
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -29,3 +29,20 @@ def test_titles_that_are_missing(tmp_path):
     path.write_bytes(b"1\n")
     with pytest.raises(FileFormatError, match="line 1 has no title"):
         read_titles(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("7::Heat (1995)::Crime|Drama\n8::Up::(no genres listed)\n", ("Crime", "Drama", "1990s")),
+        ("movieId,title,year,genres\n7,Heat,1995,Crime|Drama\n8,Up,2009,\n", ("Crime", "Drama")),
+        ("7|Heat (1995)|01-Jan-1995||u" + "|0" * 6 + "|1" + "|0" * 12 + "\n", ("Crime", "1990s")),
+        ("7,Heat\n8,Up\n", None),
+    ],
+)
+def test_labels(tmp_path, text, expected):
+    path = tmp_path / "items.csv"
+    path.write_text(text)
+    found = read_labels(path)
+    assert found.get("7") == expected
+    assert "8" not in found

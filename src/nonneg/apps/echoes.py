@@ -7,21 +7,25 @@ predicted by kernel ridge regression on K, person by person:
 
     echo(i) = Σ_j K(i, j) c_j over the rated items j,   (K + noise · I) c = ratings − averages
 
-so it is a sum over the person's own ratings, exactly.
+so it is a sum over the person's own ratings, exactly. Labels of items, such as genres, are further
+directions where they help.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg
 from numpy.typing import NDArray
 
+from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["Echoes", "describe_items"]
+__all__ = ["LABEL_WEIGHTS", "Echoes", "describe_items", "label_table"]
 
 # On ratings held out within the training part of a fold, 32, 64, 128, 256 directions gave .8367,
 # .8360, .8348, .8344 on MovieLens 1M and .897 each on 100k; noise from 1 to 4 differs by .0005.
@@ -29,6 +33,11 @@ _DIRECTIONS = 128
 _NOISE = 2.0
 # Ratings' worth of doubt about the description of an item.
 _KNOWN = 7.5
+
+# What labels count for in a description, chosen on held-out ratings. From .4 to 1 the error differs
+# by .0005 (MovieLens 100k, genres and decades; docs/adr/0012).
+LABEL_WEIGHTS = (0.0, 0.5)
+_MOST_LABELS = 512
 
 Array = NDArray[np.float64]
 
@@ -40,10 +49,15 @@ class Echoes:
     Attributes
     ----------
     features : ndarray (n_items, r)
-        K = features @ features.T; a row's square is n/(n + 7.5) for n ratings.
+        K = features @ features.T; a row's square is n/(n + 7.5) for n ratings, and more with
+        labels.
     """
 
     features: Array
+
+    def labelled(self, labels: Array, weight: float) -> Echoes:
+        """Return descriptions that also have the labels (n_items, f), rows of length 1 or 0."""
+        return Echoes(np.hstack([self.features, weight * labels])) if weight else self
 
     def solve(self, items: NDArray[np.integer], rest: Array) -> tuple[Array, Array]:
         """Return the coefficients c of a person's rated items, and their sum in features."""
@@ -63,6 +77,43 @@ class Echoes:
             own = slice(indptr[user], indptr[user + 1])
             out[user] = self.solve(indices[own], rest[own])[1]
         return out
+
+
+def label_table(labels: Mapping[Any, Iterable[str]], item_ids: Iterable[Hashable]) -> Array:
+    """Return which labels each item has (n_items, f), rows of length 1, or 0 without any.
+
+    Raises
+    ------
+    InputError
+        A text stands where several labels are expected, there are more than 512 different ones, or
+        none belongs to an item.
+    """
+    by_name = {str(item): found for item, found in labels.items()}
+    rows = []
+    for item in item_ids:
+        found = by_name.get(str(item), ())
+        if isinstance(found, str) or not isinstance(found, Iterable):
+            raise InputError(
+                f"the labels of {item!r} are {found!r} · an item has a list of labels · "
+                'give ["Drama", "Crime"], for instance with found.split("|")'
+            )
+        rows.append(sorted({str(label) for label in found}))
+    names = sorted({label for row in rows for label in row})
+    if not names:
+        raise InputError(
+            "none of the labels belongs to an item of the ratings · labels are found by the id of "
+            "the item · give a mapping from ids to lists of labels"
+        )
+    if len(names) > _MOST_LABELS:
+        raise InputError(
+            f"there are {len(names)} different labels · descriptions have room for {_MOST_LABELS} "
+            "· leave out the rare ones"
+        )
+    place = {name: at for at, name in enumerate(names)}
+    table = np.zeros((len(rows), len(names)))
+    for at, row in enumerate(rows):
+        table[at, [place[label] for label in row]] = 1 / np.sqrt(max(len(row), 1))
+    return table
 
 
 def describe_items(

@@ -327,6 +327,8 @@ def fit_tastes(
     leanings = np.zeros((ratings.n_users, 1))
     if choice.echoes:
         echoes = describe_items(ratings, slice(None), rng)
+        if settings.labels is not None:
+            echoes = echoes.labelled(settings.labels, choice.labels)
         usual = scale.clip(averages.estimate(ratings.users, ratings.items))
         leanings = echoes.leanings(leftovers(ratings, slice(None), usual))
     return TasteModel(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from nonneg.apps.averages import fit_averages
-from nonneg.apps.echoes import describe_items
+from nonneg.apps.echoes import LABEL_WEIGHTS, describe_items
 from nonneg.apps.ensemble import Ensemble, Start
 from nonneg.core.alternate import Rule
 from nonneg.errors import InputError
@@ -136,6 +136,8 @@ class Settings(NamedTuple):
     signed : bool
         Whether the factors may be negative.
     n_threads : int or None
+    labels : ndarray (n_items, f) or None
+        What the items are labelled with, as of `label_table`.
     """
 
     k: int
@@ -143,6 +145,7 @@ class Settings(NamedTuple):
     rule: Rule
     signed: bool
     n_threads: int | None
+    labels: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +164,8 @@ class Choice:
         be held out (`can_hold_out`).
     spread : (float, float)
         Between which four in five held-out ratings lie, seen from their estimates.
+    labels : float ≥ 0
+        What the items' labels count for in their descriptions.
     starts : list of (W, F) or None
         Factors to start from, in the unit of `Scale`.
     """
@@ -172,6 +177,7 @@ class Choice:
     lift: float
     error: float
     spread: tuple[float, float]
+    labels: float = 0.0
     starts: list[Start] | None = None
 
     def settled(self) -> Choice:
@@ -215,7 +221,7 @@ def choose(
         ridge = ridges[0] if len(ridges) == 1 else _PLAIN_RIDGE
         damping = dampings[0] if len(dampings) == 1 else _PLAIN_DAMPING
         wide = scale.deviation
-        return Choice(ridge, damping, 1.0, 0.0, 0.0, wide, (-wide, wide), None)
+        return Choice(ridge, damping, 1.0, 0.0, 0.0, wide, (-wide, wide))
     weighed = len(ratings) >= _WEIGHED
     folds = [
         _Fold(ratings, held_out, scale, settings, rng, echoing=weighed)
@@ -223,7 +229,7 @@ def choose(
     ]
     values = np.concatenate([fold.values for fold in folds])
     averages = np.concatenate([fold.averages for fold in folds])
-    echoes = np.concatenate([fold.echoes for fold in folds])
+    label_weight, echoes = _best_echoes(folds, values - averages)
     best: Choice | None = None
     for ridge in ridges:
         for fold in folds:
@@ -245,12 +251,32 @@ def choose(
             if error < (math.inf if better is None else better.error):
                 factors, echoing, lift = (float(weight) for weight in weights)
                 lift *= scale.span
-                better = Choice(ridge, damping, factors, echoing, lift, error, spread(off), None)
+                better = Choice(
+                    ridge, damping, factors, echoing, lift, error, spread(off), label_weight
+                )
         if better is None or (best is not None and better.error >= best.error):
             break
         best = replace(better, starts=folds[0].ensemble.starts)
     assert best is not None
     return best
+
+
+def _best_echoes(
+    folds: Sequence[_Fold], rest: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Return what labels should count for, and the echoes of the held-out ratings then."""
+    candidates = {
+        weight: np.concatenate([fold.echoes[weight] for fold in folds])
+        for weight in folds[0].echoes
+    }
+
+    def explained(weight: float) -> float:
+        echoes = candidates[weight]
+        size = float(echoes @ echoes)
+        return float(echoes @ rest) ** 2 / size if size else 0.0
+
+    best = max(candidates, key=explained)
+    return best, candidates[best]
 
 
 def spread(off: NDArray[np.float64]) -> tuple[float, float]:
@@ -318,12 +344,16 @@ class _Fold:
         data = self.ensemble.data
         self._counts = data.row_counts()[users], data.T.row_counts()[items]
         self._factors = np.zeros(self.values.size)
-        self.echoes = np.zeros(self.values.size)
+        self.echoes = {0.0: np.zeros(self.values.size)}
         if echoing:
             described = describe_items(ratings, kept, rng)
             usual = scale.clip(fitted.estimate(ratings.users[kept], ratings.items[kept]))
-            leanings = described.leanings(leftovers(ratings, kept, usual))
-            self.echoes = np.einsum("ij,ij->i", described.features[items], leanings[users])
+            rest = leftovers(ratings, kept, usual)
+            for weight in LABEL_WEIGHTS if settings.labels is not None else (0.0,):
+                labels = np.zeros((0, 0)) if settings.labels is None else settings.labels
+                echoes = described.labelled(labels, weight)
+                leanings = echoes.leanings(rest)
+                self.echoes[weight] = np.einsum("ij,ij->i", echoes.features[items], leanings[users])
 
     def advance(self, ridge: float, rule: Rule, rng: np.random.Generator) -> None:
         """Go on from the factors so far with this ridge."""

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _TITLE_WIDTH = 44
+_LABELS_WIDTH = 18
 # Parts of an estimate below this share are told together.
 _WORTH_A_LINE = 0.01
 _MOST_TASTES = 5
@@ -83,18 +84,22 @@ def recommendations(facts: Facts) -> Drawing:
     mean = "" if facts["mean_rating"] is None else f", {facts['mean_rating']:.1f} on average"
     yield heading(f"For {who(facts['user'])}")
     yield Text(f"  who gave {count(facts['n_rated'], 'rating')}{mean}", style="dim")
-    titled = any(found["title"] for found in facts["items"])
+    titled, labelled = (any(found[key] for found in facts["items"]) for key in ("title", "labels"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", justify="right", style="dim")
     table.add_column("item", no_wrap=True, overflow="ellipsis")
     if titled:
         table.add_column("title", no_wrap=True, overflow="ellipsis")
+    if labelled:
+        table.add_column("labels", no_wrap=True, overflow="ellipsis", style="dim")
     table.add_column("estimate", justify="right")
     table.add_column("ratings", justify="right", style="dim")
     for place, found in enumerate(facts["items"], start=1):
         cells = [clean(found["item"], 20 if titled else _TITLE_WIDTH)]
         if titled:
-            cells.append(clean(found["title"] or "", _TITLE_WIDTH - 10))
+            cells.append(clean(found["title"] or "", _TITLE_WIDTH - (18 if labelled else 10)))
+        if labelled:
+            cells.append(clean(", ".join(found["labels"]), _LABELS_WIDTH))
         table.add_row(str(place), *cells, f"{found['estimate']:.2f}", f"{found['n_ratings']:,}")
     yield Padding(table, (0, 0, 0, 2))
 

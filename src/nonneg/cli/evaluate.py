@@ -17,6 +17,8 @@ from nonneg.cli.rating_options import (
     Query,
     Rank,
     Repeats,
+    Titles,
+    labels_of,
     learner,
     read,
 )
@@ -44,6 +46,7 @@ def evaluate(
     source: FromUrl = None,
     query: Query = None,
     columns: Columns = None,
+    titles: Titles = None,
     duplicates: Repeats = "last",
     method: Method = "factors",
     rank: Rank = 20,
@@ -71,7 +74,7 @@ def evaluate(
         test = read(work, Path(path), None, None, columns, duplicates) if path else None
         found = measure(
             data,
-            learner(method, rank, models, seed, threads),
+            learner(method, rank, models, seed, threads, labels_of(titles)),
             cast("Protocol", name),
             test=test,
             random_state=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -11,7 +12,7 @@ from nonneg.cli.console import Work, note
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from nonneg.apps.recommend import Recommender
     from nonneg.io.cells import Duplicates
@@ -25,6 +26,8 @@ __all__ = [
     "Query",
     "Rank",
     "Repeats",
+    "Titles",
+    "labels_of",
     "learner",
     "read",
 ]
@@ -50,6 +53,14 @@ Method = Annotated[
     typer.Option(
         metavar="factors|neighbors|talk",
         help="Estimate by components of taste, by similar items, or as the talk does.",
+    ),
+]
+Titles = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What items are called: columns id, title and, if any, genres, which also help to "
+        "estimate.",
     ),
 ]
 Rank = Annotated[int, typer.Option("-k", "--components", metavar="K", help="Components of taste.")]
@@ -89,7 +100,12 @@ def read(
 
 
 def learner(
-    method: str, rank: int, models: int, seed: int, threads: int | None
+    method: str,
+    rank: int,
+    models: int,
+    seed: int,
+    threads: int | None,
+    labels: Mapping[Any, Iterable[str]] | None,
 ) -> Callable[[Ratings], Recommender]:
     """Return what fits a recommender to ratings."""
     from nonneg.apps.neighbor_model import Neighbors
@@ -98,7 +114,15 @@ def learner(
     how: Any = Neighbors.of_the_talk() if method == "talk" else method
     if method not in ("factors", "neighbors", "talk"):
         raise InputError(f"--method {method} · it is factors, neighbors or talk · choose one")
-    return Recommender(rank, method=how, n_models=models, random_state=seed, n_threads=threads).fit
+    model = Recommender(rank, method=how, n_models=models, random_state=seed, n_threads=threads)
+    return partial(model.fit, item_labels=labels)
+
+
+def labels_of(titles: Path | None) -> dict[str, tuple[str, ...]] | None:
+    """Read what items are labelled with, where the file says it."""
+    from nonneg.io.names import read_labels
+
+    return None if titles is None else read_labels(titles) or None
 
 
 def _column(word: str) -> str | int:

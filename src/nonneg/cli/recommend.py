@@ -17,6 +17,8 @@ from nonneg.cli.rating_options import (
     Query,
     Rank,
     Repeats,
+    Titles,
+    labels_of,
     learner,
     read,
 )
@@ -71,10 +73,7 @@ def recommend(
     rated: Annotated[
         bool, typer.Option("--rated", help="Include what the user has rated already.")
     ] = False,
-    titles: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What items are called: columns id, title."),
-    ] = None,
+    titles: Titles = None,
     source: FromUrl = None,
     query: Query = None,
     columns: Columns = None,
@@ -119,13 +118,14 @@ def recommend(
         )
 
         names = None if titles is None else read_titles(titles)
+        labels = labels_of(titles)
         if ratings is not None and source is None and is_model_file(ratings):
             model = _load(ratings)
             _check_unasked(ctx, ratings)
         else:
             data = read(work, ratings, source, query, columns, duplicates)
             work.phase(f"learning from {len(data):,} ratings")
-            model = learner(method, rank, models, seed, threads)(data)
+            model = learner(method, rank, models, seed, threads, labels)(data)
         told = str(source if ratings is None else ratings)
         facts = {"source": told, **recommender_facts(model)}
         liked = dict(_liked(word, model, names) for word in like or [])
@@ -137,7 +137,9 @@ def recommend(
             facts |= explanation_facts(why, model=model, titles=names)
             drawing = draw_taste.explanation
         elif who is not None:
-            facts |= recommendation_facts(model, who, n, exclude_seen=not rated, titles=names)
+            facts |= recommendation_facts(
+                model, who, n, exclude_seen=not rated, titles=names, labels=labels
+            )
             drawing = draw_taste.recommendations
         facts["saved"] = None if output is None else str(save(model, output, force=force))
     answer(facts, as_json, lambda: drawing(facts))

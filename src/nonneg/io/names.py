@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,33 @@ from nonneg.io.files import PathLike, numbered_rows, read_text, sniff_delimiter
 from nonneg.io.table import Table
 from nonneg.io.text_table import Matrix
 
-__all__ = ["align_columns", "read_names", "read_titles"]
+__all__ = ["align_columns", "read_labels", "read_names", "read_titles"]
+
+# The genres of MovieLens 100k's u.item, whose columns have no names.
+_U_ITEM = [
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+]
+_LABEL_COLUMNS = {"genre", "genres", "label", "labels", "tag", "tags", "category", "categories"}
+_YEAR = re.compile(r"\((\d{3})\d\)\s*$")
+_NO_LABELS = {"", "unknown", "(no genres listed)"}
 
 
 def read_names(path: PathLike, size: int, side: str) -> tuple[str, ...]:
@@ -69,6 +96,46 @@ def read_titles(path: PathLike) -> dict[str, str]:
             )
         titles.setdefault(row[0].strip(), row[1].strip())
     return titles
+
+
+def read_labels(path: PathLike) -> dict[str, tuple[str, ...]]:
+    """Read what items are labelled with, from the file that has their titles.
+
+    Labels stand in a column called genres, tags, labels or categories, or in the third of three
+    columns, with | between them; MovieLens' u.item has a column of 0 and 1 for each. A title that
+    ends with a year in brackets has the decade as a label.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Labels by id; nothing for items that have none.
+
+    Raises
+    ------
+    FileFormatError
+        The file is empty or UTF-16.
+    """
+    text = read_text(path, fallback="latin-1")
+    rows = [row for _, row in numbered_rows(text, sniff_delimiter(text), path)]
+    names = [name.strip().casefold() for name in rows[0]] if rows else []
+    place = next((at for at, name in enumerate(names) if name in _LABEL_COLUMNS), None)
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        flags = row[-len(_U_ITEM) :]
+        if len(row) == 5 + len(_U_ITEM) and set(flags) <= {"0", "1"}:
+            labels = [name for name, flag in zip(_U_ITEM, flags, strict=True) if flag == "1"]
+        elif place is not None or len(row) == 3:
+            at = 2 if place is None else place
+            labels = row[at].split("|") if at < len(row) else []
+        else:
+            labels = []
+        labels = [label.strip() for label in labels if label.strip() not in _NO_LABELS]
+        year = _YEAR.search(row[1]) if len(row) > 1 else None
+        if year:
+            labels.append(f"{year[1]}0s")
+        if labels:
+            found.setdefault(row[0].strip(), tuple(labels))
+    return found
 
 
 def align_columns(table: Table, n_columns: int, names: Sequence[str] | None) -> Table:

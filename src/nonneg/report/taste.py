@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 Titles = Mapping[str, str]
+Labels = Mapping[str, Sequence[str]]
 
 
 def recommender_facts(model: Recommender) -> Facts:
@@ -72,6 +73,7 @@ def recommendation_facts(
     *,
     exclude_seen: bool = True,
     titles: Titles | None = None,
+    labels: Labels | None = None,
 ) -> Facts:
     """What a user, or somebody new with these ratings, is expected to like best.
 
@@ -79,7 +81,7 @@ def recommendation_facts(
     -------
     dict
         `user`, `n_rated` (how many ratings are theirs), `mean_rating`, and `items`, best first:
-        `item`, `title` (None without one), `estimate` and `n_ratings` of the item by anybody.
+        `item`, `title` (None without one), `labels`, `estimate`, and `n_ratings` by anybody.
     """
     ratings = model.ratings_
     name: Hashable = "you"
@@ -100,6 +102,7 @@ def recommendation_facts(
             {
                 "item": _plain(found.item),
                 "title": _title(found.item, titles),
+                "labels": [] if labels is None else list(labels.get(str(found.item), ())),
                 "estimate": found.score,
                 "n_ratings": int(counts[ratings.item_code(found.item)]),
             }
