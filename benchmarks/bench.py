@@ -11,13 +11,34 @@ import os
 import time
 from pathlib import Path
 
-from groups import curves, growth, masked, memory, plain, speed, startup, survey
+from groups import (
+    curves,
+    growth,
+    masked,
+    memory,
+    plain,
+    ratings_growth,
+    speed,
+    startup,
+    survey,
+)
 from harness import Bench, name_of
 from machine import limits, machine, today, versions, write
 from rivals import environment
 
 GROUPS = {
-    group.FILE: group for group in (startup, speed, survey, masked, curves, memory, growth, plain)
+    group.FILE: group
+    for group in (
+        startup,
+        speed,
+        survey,
+        masked,
+        ratings_growth,
+        curves,
+        memory,
+        growth,
+        plain,
+    )
 }
 EXTERNAL = (
     "scikit_learn",

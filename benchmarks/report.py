@@ -138,6 +138,26 @@ def of_masked(record: dict) -> str:
     return table(["solver", "fit", "RMSE", "ratio", "target", "met"], lines)
 
 
+def of_ratings_growth(record: dict) -> str:
+    """Render time and memory of the recommender by size, and their slopes."""
+    sizes, slopes = [], []
+    for row in record["rows"]:
+        why = absent(row)
+        if row["kind"] != "size":
+            of = row["kind"].removeprefix("slope of ").removesuffix("_mb")
+            slopes.append([of, f"{row['slope']:.2f}", f"≤ {row['target']:g}", verdict(row)])
+        elif why:
+            sizes.append([f"{row['ratings']:,}", why, "", "", ""])
+        else:
+            peak = f"{row['peak_mb']:,.0f} MB" if "peak_mb" in row else "not measured here"
+            error = f"{row['rmse']:.3f}"
+            sizes.append(
+                [f"{row['ratings']:,}", seconds(row["seconds"]), peak, error, f"{row['deviation']}"]
+            )
+    heads = ["ratings", "fit", "added by the fit", "RMSE", "deviation"]
+    return table(heads, sizes) + "\n\n" + table(["growth of", "slope", "target", "met"], slopes)
+
+
 def of_memory(record: dict) -> str:
     """Render peak memory."""
     lines = []
@@ -263,6 +283,7 @@ SECTIONS = (
     ("curves", "Objective against time", of_curves),
     ("survey", "A survey of ranks", of_survey),
     ("masked", "Ratings", of_masked),
+    ("ratings-growth", "Ratings, growing", of_ratings_growth),
     ("memory", "Memory", of_memory),
     ("growth", "Growth", of_growth),
     ("plain", "Beside the textbook algorithm", of_plain),

@@ -33,6 +33,22 @@ def generated(n_ratings: int = 4000) -> tuple[Triplets, NDArray]:
     return as_task(*split(ratings))
 
 
+def grown(size: int) -> Ratings:
+    """Return about so many made-up ratings, 145 a user."""
+    rng = np.random.default_rng(0)
+    m, n = size // 145, int(6 * size**0.5)
+    busy = np.cumsum(rng.lognormal(sigma=0.9, size=m))
+    popular = np.cumsum(rng.lognormal(sigma=1.5, size=n))
+    users = np.searchsorted(busy, rng.random(int(1.15 * size)) * busy[-1])
+    items = np.searchsorted(popular, rng.random(users.size) * popular[-1])
+    users, items = np.divmod(rng.permutation(np.unique(users * n + items))[:size], n)
+    W, H = rng.gamma(0.7, size=(m, 5)), rng.gamma(0.7, size=(n, 5))
+    taste = np.einsum("ij,ij->i", W[users], H[items]) + rng.normal(size=users.size)
+    values = np.clip(np.round(2 * (1.5 + taste)) / 2, 0.5, 5.0)
+    codes = users.astype(np.int32), items.astype(np.int32)
+    return Ratings(*codes, values, np.arange(m), np.arange(n))
+
+
 def split(ratings: Ratings) -> tuple[Ratings, Ratings]:
     """Return train and test, each with all names."""
     order = np.random.default_rng(0).permutation(len(ratings))
