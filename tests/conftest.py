@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,16 @@ def shared_data(repository: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("the real data sets are not on this machine (see docs/reference/data.md)")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what skips for want of something that NONNEG_REQUIRE (words and commas) says is there."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        words = os.environ.get("NONNEG_REQUIRE", "").casefold().split(",")
+        if any(word and word in reason.casefold() for word in words):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}, and NONNEG_REQUIRE says that it is there"
+    return report

@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "FileFormatError",
     "InputError",
+    "MissingLibraryError",
     "ModelFileError",
     "NonnegError",
     "OutputExistsError",
@@ -24,6 +25,10 @@ class NonnegError(Exception):
 
 class InputError(NonnegError, ValueError):
     """An argument or the data cannot be used as asked."""
+
+
+class MissingLibraryError(NonnegError, ImportError):
+    """A module needs a library that is not installed."""
 
 
 class UnknownNameError(InputError, KeyError):

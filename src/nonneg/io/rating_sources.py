@@ -35,7 +35,15 @@ from nonneg.io.files import (
     sniff_delimiter,
 )
 
-__all__ = ["Raw", "find_columns", "frame_ids", "from_frame", "from_text", "rating_problem"]
+__all__ = [
+    "Raw",
+    "file_ids",
+    "find_columns",
+    "frame_ids",
+    "from_frame",
+    "from_text",
+    "rating_problem",
+]
 
 _ROLES = ("user", "item", "rating", "timestamp")
 _SYNONYMS = (USER_NAMES, ITEM_NAMES, RATING_NAMES, TIME_NAMES)
@@ -155,7 +163,7 @@ def from_text(path: PathLike, columns: Sequence[str | int] | None) -> Raw:
     if not fine or "" in users.names or "" in items.names:
         raise _bad_line(text, delimiter, path, places, header)
     timestamps = _whole(np.concatenate(stamps)) if timed else None
-    ids = _file_ids(users), _file_ids(items)
+    ids = file_ids(users), file_ids(items)
     return Raw(coded[0], coded[1], coded[2], *ids, timestamps, notes)
 
 
@@ -209,7 +217,7 @@ def rating_problem(cell: str) -> str:
     return ""
 
 
-def _file_ids(coder: Coder) -> NDArray[Any]:
+def file_ids(coder: Coder) -> NDArray[Any]:
     """int64 if every id is an integer in its plain spelling, else strings (0104257 keeps its 0)."""
     names = [str(name) for name in coder.names]
     if all(_INTEGER.fullmatch(name) and str(int(name)) == name for name in names):

@@ -1,0 +1,1 @@
+"""Our recommender as other libraries' protocols want it: one library a file, imported on demand."""
