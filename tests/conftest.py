@@ -34,7 +34,7 @@ def shared_data(repository: Path) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail what skips for want of something that NONNEG_REQUIRE (words and commas) says is there."""
+    """Fail what skips for want of what NONNEG_REQUIRE (words and commas) says is there."""
     report = yield
     if report.skipped and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2]

@@ -43,7 +43,9 @@ def names_that_are_rated(train: Ratings) -> Ratings:
 
 
 def ours(ratings: Ratings) -> dict[str, Any]:
-    found = evaluate(ratings, lambda train: Recommender(**SETTINGS).fit(names_that_are_rated(train)))
+    found = evaluate(
+        ratings, lambda train: Recommender(**SETTINGS).fit(names_that_are_rated(train))
+    )
     return found["methods"][0]["measures"]
 
 

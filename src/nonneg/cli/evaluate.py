@@ -69,6 +69,7 @@ def evaluate(
         work.phase("loading")
         from nonneg.apps.evaluate import evaluate as measure
         from nonneg.cli import draw_taste
+        from nonneg.io.sql import without_password
 
         data = read(work, ratings, source, query, columns, duplicates)
         test = read(work, Path(path), None, None, columns, duplicates) if path else None
@@ -80,5 +81,6 @@ def evaluate(
             random_state=seed,
             progress=work.phase,
         )
-        facts = {"source": str(source if ratings is None else ratings), **found}
+        told = without_password(str(source)) if ratings is None else str(ratings)
+        facts = {"source": told, **found}
     answer(facts, as_json, lambda: draw_taste.evaluation(facts))

@@ -77,6 +77,7 @@ def read(
 ) -> Ratings:
     """Read the ratings of a file, or of a database."""
     from nonneg.io.ratings import read_ratings
+    from nonneg.io.sql import without_password
 
     if (path is None) == (url is None):
         raise InputError(
@@ -88,7 +89,7 @@ def read(
         raise InputError(
             "--from and --query go together · the one says where, the other what · give both"
         )
-    work.phase(f"reading {url if path is None else path.name}")
+    work.phase(f"reading {without_password(url or '') if path is None else path.name}")
     named = None if columns is None else [_column(word) for word in columns.split(",")]
     source: Any = url if path is None else path
     data = read_ratings(

@@ -109,6 +109,7 @@ def recommend(
         work.phase("loading")
         from nonneg.cli import draw_taste
         from nonneg.io.names import read_titles
+        from nonneg.io.sql import without_password
         from nonneg.models import is_model_file, save
         from nonneg.report.taste import (
             explanation_facts,
@@ -126,7 +127,7 @@ def recommend(
             data = read(work, ratings, source, query, columns, duplicates)
             work.phase(f"learning from {len(data):,} ratings")
             model = learner(method, rank, models, seed, threads, labels)(data)
-        told = str(source if ratings is None else ratings)
+        told = without_password(str(source)) if ratings is None else str(ratings)
         facts = {"source": told, **recommender_facts(model)}
         liked = dict(_liked(word, model, names) for word in like or [])
         who = liked or user

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -257,7 +259,12 @@ def read_ratings(
     if query is not None:
         from nonneg.io.sql import from_sql
 
-        raw, name = from_sql(os.fspath(cast("str", source)), query, columns)
+        raw, name = from_sql(cast("str", source), query, columns)
+    elif re.match(r"[a-z0-9+_]{3,}:/", str(source) if isinstance(source, (str, Path)) else ""):
+        raise InputError(
+            "that is the address of a database, without a query · what to read from it is not said "
+            '· add query="select user, item, rating from …"'
+        )
     elif isinstance(source, (str, os.PathLike)):
         name = f"'{os.fspath(source)}'"
         suffix = format_suffix(source)

@@ -1,12 +1,14 @@
 """Ratings from a database, by a query: any that SQLAlchemy speaks to (the extra `sql`).
 
 Rows are fetched in blocks and coded as they come, so that what the database sends need never be in
-memory at once. Nothing is returned unless everything came.
+memory at once. Nothing is returned unless everything came. PostgreSQL and SQLite are told to refuse
+changes; no other is told to keep any. No message shows a password.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,9 +18,22 @@ from nonneg.errors import InputError
 from nonneg.io.cells import Coder
 from nonneg.io.rating_sources import Raw, find_columns, frame_ids, rating_problem
 
-__all__ = ["from_sql"]
+__all__ = ["from_sql", "without_password"]
 
 _BLOCK = 50_000
+# Drivers whose package has another name than their module.
+_PACKAGES = {"MySQLdb": "mysqlclient", "ibm_db_dbi": "ibm_db"}
+
+
+def without_password(url: str) -> str:
+    """Return an address fit to be shown: without password and options.
+
+    Examples
+    --------
+    >>> without_password("postgresql+psycopg://me:secret@localhost/shop?sslpassword=secret")
+    'postgresql+psycopg://me:***@localhost/shop'
+    """
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url).partition("?")[0]
 
 
 def from_sql(url: str, query: str, columns: Sequence[str | int] | None) -> tuple[Raw, str]:
@@ -30,6 +45,11 @@ def from_sql(url: str, query: str, columns: Sequence[str | int] | None) -> tuple
         SQLAlchemy or the driver is not installed, the database cannot be reached or goes away,
         the query fails or selects nothing, or a cell is no id or rating.
     """
+    if not isinstance(url, str) or not isinstance(query, str):
+        raise InputError(
+            "address and query of a database are texts · other things were given · as "
+            'read_ratings("sqlite:///file.db", query="select user, item, rating from seen")'
+        )
     try:
         import sqlalchemy
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -40,25 +60,34 @@ def from_sql(url: str, query: str, columns: Sequence[str | int] | None) -> tuple
         ) from None
     try:
         address = sqlalchemy.make_url(url)
+        if "@" in (address.host or ""):
+            raise ArgumentError("a password with an unescaped @")
         engine = sqlalchemy.create_engine(address)
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ValueError):
         raise InputError(
             "cannot read that address of a database · it has the form dialect://user@host/name, "
-            "as sqlite:///file.db or postgresql+psycopg://me@localhost/shop · correct it"
+            "as sqlite:///file.db or postgresql+psycopg://me@localhost/shop, an @ in a password "
+            "being %40 · correct it"
         ) from None
     except ModuleNotFoundError as error:
         raise InputError(
             f"the driver {error.name} is not installed · the database needs one · "
-            f"pip install {error.name}"
+            f"pip install {_PACKAGES.get(str(error.name), error.name)}"
         ) from None
-    name = f"'{address.render_as_string(hide_password=True)}'"
-    if address.get_backend_name() == "sqlite":
+    name = f"'{without_password(url)}'"
+    backend = address.get_backend_name()
+    options: dict[str, Any] = {"stream_results": True}
+    if backend == "sqlite":
         _check_file(address.database, name)
+    elif backend == "postgresql":
+        options["postgresql_readonly"] = True
+    # A colon is a colon: there are no parameters to be filled in.
+    statement = sqlalchemy.text(query.replace(":", r"\:"))
     try:
-        with engine.connect() as connection:
-            result = connection.execution_options(stream_results=True).execute(
-                sqlalchemy.text(query)
-            )
+        with engine.connect().execution_options(**options) as connection:
+            if backend == "sqlite":
+                connection.exec_driver_sql("pragma query_only = on")
+            result = connection.execute(statement)
             with contextlib.closing(result):
                 if not result.returns_rows:
                     raise InputError(
@@ -70,7 +99,7 @@ def from_sql(url: str, query: str, columns: Sequence[str | int] | None) -> tuple
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise InputError(
             f"cannot read ratings from {name}: {reason[:300]} · nothing was kept · check that "
-            "the database runs and that the query does what it should, and read again"
+            "the database runs and that the query is one select that it knows, and read again"
         ) from None
     finally:
         engine.dispose()
@@ -121,9 +150,14 @@ def _coded(
                 if problem:
                     raise InputError(f"{name}: row {at}: {problem}")
         stamps = np.array(listed[places[3]]) if len(places) > 3 else None
-        parts.append(
-            (users.encode(listed[places[0]]), items.encode(listed[places[1]]), values, stamps)
-        )
+        try:
+            codes = users.encode(listed[places[0]]), items.encode(listed[places[1]])
+        except TypeError:
+            raise InputError(
+                f"{name}: in the rows from {row + 1} users or items are lists or documents · ids "
+                "are texts or numbers · select such columns"
+            ) from None
+        parts.append((*codes, values, stamps))
         row += len(block)
     if not parts:
         raise InputError(
