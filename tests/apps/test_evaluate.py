@@ -107,6 +107,16 @@ def test_top_n_beats_popularity_where_tastes_differ():
     assert 0 < ours["measures"]["coverage"]["value"] <= 1
 
 
+def test_top_n_of_few_items():
+    """A list is as long as there are unseen items: nothing that was seen fills it up."""
+    users, items = (part.ravel() for part in np.indices((4, 6)))
+    facts = evaluate(triplets(users, items, 1.0 + (users + items) % 5), make, "topn")
+    for method in facts["methods"]:
+        assert method["measures"]["Recall@20"]["value"] == 1
+        assert method["measures"]["NDCG@10"]["value"] == 1
+        assert method["measures"]["coverage"]["value"] < 1
+
+
 def test_what_cannot_be_evaluated(ratings):
     with pytest.raises(InputError, match="protocol"):
         evaluate(ratings, make, "ten-fold")

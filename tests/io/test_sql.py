@@ -253,6 +253,8 @@ def test_postgresql(server):
         read_ratings(server, query="select * from nowhere")
     with pytest.raises(InputError, match="syntax error"):
         read_ratings(server, query="selec 1")
+    whole = read_ratings(server, query="select 7::numeric, at::numeric, stars from seen")
+    assert whole.user_ids.dtype == whole.item_ids.dtype == np.int64
     with pytest.raises(InputError, match="lists or documents"):
         read_ratings(
             server, query="select array[1] as user, what as item, stars as rating from seen"

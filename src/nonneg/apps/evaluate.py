@@ -232,7 +232,8 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
         ):
             scores = scores.copy()
             scores[seen] = -np.inf
-            lists[name].append(np.argsort(-scores, kind="stable")[:_LONG])
+            order = np.argsort(-scores, kind="stable")[:_LONG]
+            lists[name].append(order[np.isfinite(scores[order])])  # there may be few unseen
     wanted = [test.items[test_starts[u] : test_starts[u + 1]] for u in users]
     boot = np.random.default_rng(seed)
     share = np.maximum(popularity, 1) / train.n_users
@@ -258,7 +259,8 @@ def _list_measures(
     found = []
     for ranked, items in zip(lists, wanted, strict=True):
         hits = np.isin(ranked, items)
-        gain = float(discounts[hits[:_SHOWN]].sum() / discounts[: items.size].sum())
+        shown = hits[:_SHOWN]
+        gain = float(discounts[: shown.size][shown].sum() / discounts[: items.size].sum())
         precision = np.cumsum(hits) / np.arange(1, hits.size + 1)
         found.append(
             (

@@ -6,6 +6,7 @@ The fast way looks at whole columns; the place of an error is looked up only onc
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -47,7 +48,7 @@ __all__ = [
 
 _ROLES = ("user", "item", "rating", "timestamp")
 _SYNONYMS = (USER_NAMES, ITEM_NAMES, RATING_NAMES, TIME_NAMES)
-_INTEGER = re.compile(r"-?[0-9]{1,18}")  # up to 18 digits always fit int64
+_INTEGER = re.compile(r"-?[0-9]{1,19}")  # most of 19 digits fit int64
 
 
 class Raw(NamedTuple):
@@ -221,7 +222,8 @@ def file_ids(coder: Coder) -> NDArray[Any]:
     """int64 if every id is an integer in its plain spelling, else strings (0104257 keeps its 0)."""
     names = [str(name) for name in coder.names]
     if all(_INTEGER.fullmatch(name) and str(int(name)) == name for name in names):
-        return np.array([int(name) for name in names], dtype=np.int64)
+        with contextlib.suppress(OverflowError):
+            return np.array([int(name) for name in names], dtype=np.int64)
     return _objects(names)
 
 
@@ -293,10 +295,8 @@ def frame_ids(coder: Coder) -> NDArray[Any]:
     """int64 if every id is a whole number that fits, else the ids as they are."""
     ids = coder.names
     if all(type(value) is int for value in ids):
-        try:
+        with contextlib.suppress(OverflowError):
             return np.array(ids, dtype=np.int64)
-        except OverflowError:
-            pass
     return _objects(ids)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,16 @@ def from_sql(url: str, query: str, columns: Sequence[str | int] | None) -> tuple
         engine.dispose()
 
 
+def _ids(cells: Sequence[Any]) -> Sequence[Any]:
+    """Ids as they are; whole numbers of the type numeric as int."""
+    if not any(isinstance(cell, Decimal) for cell in cells):
+        return cells
+    return [
+        int(cell) if isinstance(cell, Decimal) and cell == cell.to_integral_value() else cell
+        for cell in cells
+    ]
+
+
 def _check_file(database: str | None, name: str) -> None:
     """SQLite would create a file that is not there."""
     from pathlib import Path
@@ -151,7 +162,7 @@ def _coded(
                     raise InputError(f"{name}: row {at}: {problem}")
         stamps = np.array(listed[places[3]]) if len(places) > 3 else None
         try:
-            codes = users.encode(listed[places[0]]), items.encode(listed[places[1]])
+            codes = users.encode(_ids(listed[places[0]])), items.encode(_ids(listed[places[1]]))
         except TypeError:
             raise InputError(
                 f"{name}: in the rows from {row + 1} users or items are lists or documents · ids "

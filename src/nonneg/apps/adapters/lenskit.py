@@ -100,8 +100,8 @@ class LensKitRecommender(Component[ItemList], Trainable):
         table = data.interaction_table(format="pandas", original_ids=True)
         if "rating" not in table.columns:
             raise InputError(
-                "the interactions have no ratings · estimates are learned from ratings · use a data "
-                "set with a column rating"
+                "the interactions have no ratings · estimates are learned from ratings · use data "
+                "with a column rating"
             )
         parameters = asdict(self.config)
         del parameters["clip"]
