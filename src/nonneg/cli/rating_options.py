@@ -51,8 +51,8 @@ Repeats = Annotated[
 Method = Annotated[
     str,
     typer.Option(
-        metavar="factors|neighbors|talk",
-        help="Estimate by components of taste, by similar items, or as the talk does.",
+        metavar="factors|signed|neighbors|talk",
+        help="Estimate by components of taste, of any sign, by similar items, or as the talk does.",
     ),
 ]
 Titles = Annotated[
@@ -112,10 +112,19 @@ def learner(
     from nonneg.apps.neighbor_model import Neighbors
     from nonneg.apps.recommend import Recommender
 
-    how: Any = Neighbors.of_the_talk() if method == "talk" else method
-    if method not in ("factors", "neighbors", "talk"):
-        raise InputError(f"--method {method} · it is factors, neighbors or talk · choose one")
-    model = Recommender(rank, method=how, n_models=models, random_state=seed, n_threads=threads)
+    how: Any = {"talk": Neighbors.of_the_talk(), "signed": "factors"}.get(method, method)
+    if how not in ("factors", "neighbors") and method != "talk":
+        raise InputError(
+            f"--method {method} · it is factors, signed, neighbors or talk · choose one"
+        )
+    model = Recommender(
+        rank,
+        method=how,
+        n_models=models,
+        nonneg=method != "signed",
+        random_state=seed,
+        n_threads=threads,
+    )
     return partial(model.fit, item_labels=labels)
 
 
