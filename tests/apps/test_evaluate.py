@@ -100,7 +100,8 @@ def test_top_n_beats_popularity_where_tastes_differ():
         rows += [(user, 2 * i + 1 - group, 1.0) for i in rng.choice(20, 3, replace=False)]
     users, items, values = (np.array(column) for column in zip(*rows, strict=True))
     facts = evaluate(triplets(users, items, values), make, "topn")
-    ours, popular = facts["methods"]
+    ours, liked, popular = facts["methods"]
+    assert liked["name"] == "averages of items"
     assert popular["name"] == "popularity"
     assert set(ours["measures"]) == {"NDCG@10", "Recall@20", "MAP@20", "novelty", "coverage"}
     assert ours["measures"]["NDCG@10"]["value"] > popular["measures"]["NDCG@10"]["value"]

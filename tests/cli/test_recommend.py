@@ -347,7 +347,7 @@ def test_ratings_from_a_database(run: Run, fails: Fails, ratings: Path, tmp_path
     assert "one place" in fails("recommend", "--user", "u3")
 
 
-@pytest.mark.parametrize("method", ["neighbors", "talk"])
+@pytest.mark.parametrize("method", ["signed", "neighbors", "talk"])
 def test_methods(run: Run, fails: Fails, ratings: Path, method: str) -> None:
     command = ("recommend", ratings, "--user", "u3", "--method", method, "-k", 2)
     assert len(run(*command, "--json").json["items"]) == 10

@@ -220,7 +220,13 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
     test_starts = np.searchsorted(test.users, np.arange(train.n_users + 1))
     users = np.flatnonzero(np.diff(test_starts))
     every = np.arange(train.n_items)
-    lists: dict[str, list[NDArray[np.intp]]] = {"recommender": [], "popularity": []}
+    # The user's own offset and the mean order nothing: averages are those of the items.
+    liked = fit_averages(train).items
+    lists: dict[str, list[NDArray[np.intp]]] = {
+        "recommender": [],
+        "averages of items": [],
+        "popularity": [],
+    }
     for number, user in enumerate(users):
         if number % 200 == 0:
             say("ranking", number / users.size)
@@ -228,6 +234,7 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
         person = model.model_.person(int(user))
         for name, scores in (
             ("recommender", model.model_.rough_scores(person, every)),
+            ("averages of items", liked),
             ("popularity", popularity.astype(np.float64)),
         ):
             scores = scores.copy()
