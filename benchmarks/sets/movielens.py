@@ -33,10 +33,10 @@ def generated(n_ratings: int = 4000) -> tuple[Triplets, NDArray]:
     return as_task(*split(ratings))
 
 
-def grown(size: int) -> Ratings:
-    """Return about so many made-up ratings, 145 a user."""
+def grown(size: int, n_items: int | None = None) -> Ratings:
+    """Return about so many made-up ratings, 145 a user; items grow with the square root."""
     rng = np.random.default_rng(0)
-    m, n = size // 145, int(6 * size**0.5)
+    m, n = size // 145, n_items or int(6 * size**0.5)
     busy = np.cumsum(rng.lognormal(sigma=0.9, size=m))
     popular = np.cumsum(rng.lognormal(sigma=1.5, size=n))
     users = np.searchsorted(busy, rng.random(int(1.15 * size)) * busy[-1])

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from nonneg.apps.pairs import row_products
 from nonneg.core.alternate import Rule, Run, Status, alternate_runs
 from nonneg.core.data import DataMatrix
 from nonneg.core.factorize import batch_width, make_problem
@@ -80,7 +81,7 @@ class Ensemble:
         """Return the mean over the runs of (WH) at pairs, with the factors so far."""
         total = np.zeros(users.size)
         for W, F in self.starts:
-            total += np.einsum("ij,ij->i", W[users], F[items])
+            total += row_products(W, F, users, items)
         return total * 2.0**self.data.exponent / len(self.starts)
 
     def settle(self, ridge: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

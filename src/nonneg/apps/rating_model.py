@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nonneg.apps.averages import Averages, Codes, fit_averages
 from nonneg.apps.echoes import Echoes, describe_items
 from nonneg.apps.ensemble import Ensemble, grouped, solve_users
+from nonneg.apps.pairs import row_products
 from nonneg.apps.tuning import Choice, Scale, Settings, leftovers, trust
 from nonneg.core.intake import as_data
 from nonneg.io.ratings import Ratings
@@ -200,9 +201,8 @@ class TasteModel:
         averages = self.scale.clip(self.averages.estimate(users, items))
         known = np.flatnonzero((users >= 0) & (items >= 0))
         u, i = users[known], items[known]
-        W, F = self.user_factors[u], self.item_factors[i]
-        tastes = np.einsum("ij,ij->i", W, F, dtype=np.float64)
-        echoes = np.einsum("ij,ij->i", self.leanings[u], self.echoes.features[i])
+        tastes = row_products(self.user_factors, self.item_factors, u, i)
+        echoes = row_products(self.leanings, self.echoes.features, u, i)
         out = np.array(averages)
         out[known] = self._mixed(self.user_counts[u], i, averages[known], tastes, echoes)
         return out

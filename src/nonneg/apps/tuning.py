@@ -23,6 +23,7 @@ from scipy.optimize import lsq_linear
 from nonneg.apps.averages import fit_averages
 from nonneg.apps.echoes import LABEL_WEIGHTS, describe_items
 from nonneg.apps.ensemble import Ensemble, Start
+from nonneg.apps.pairs import row_products
 from nonneg.core.alternate import Rule
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
@@ -353,7 +354,7 @@ class _Fold:
                 labels = np.zeros((0, 0)) if settings.labels is None else settings.labels
                 echoes = described.labelled(labels, weight)
                 leanings = echoes.leanings(rest)
-                self.echoes[weight] = np.einsum("ij,ij->i", echoes.features[items], leanings[users])
+                self.echoes[weight] = row_products(leanings, echoes.features, users, items)
 
     def advance(self, ridge: float, rule: Rule, rng: np.random.Generator) -> None:
         """Go on from the factors so far with this ridge."""
