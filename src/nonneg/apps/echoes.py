@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["LABEL_WEIGHTS", "Echoes", "describe_items", "label_table"]
+__all__ = ["LABEL_WEIGHTS", "Echoes", "describe_items", "label_table", "leading_directions"]
 
 # On ratings held out within the training part of a fold, 32, 64, 128, 256 directions gave .8367,
 # .8360, .8348, .8344 on MovieLens 1M and .897 each on 100k; noise from 1 to 4 differs by .0005.
@@ -124,13 +124,25 @@ def describe_items(
     m, n = ratings.n_users, ratings.n_items
     by_user, by_item = np.bincount(users, minlength=m), np.bincount(items, minlength=n)
     rated = sp.csr_array((1 / np.sqrt(by_user[users]), (users, items)), shape=(m, n))
-    r = min(_DIRECTIONS, m - 1, n - 1)
-    if r < 1:
-        return Echoes(np.zeros((n, 1)))
-    start = rng.standard_normal(min(m, n))
-    _, sizes, directions = scipy.sparse.linalg.svds(rated, k=r, v0=start)
-    features = directions.T * sizes
+    sizes, directions = leading_directions(rated, _DIRECTIONS, rng)
+    features = directions * sizes
     norms = np.linalg.norm(features, axis=1)
     # An item that nobody rated has a description of rounding errors.
     scale = np.sqrt(by_item / (by_item + _KNOWN)) / np.where(norms > 0, norms, 1.0)
     return Echoes(features * scale[:, None])
+
+
+def leading_directions(
+    matrix: sp.csr_array, most: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Return the largest singular values (r,), at most so many, and their columns' side (n, r).
+
+    At most one fewer than rows and columns; where that is none, one of size 0.
+    """
+    m, n = matrix.shape
+    r = min(most, m - 1, n - 1)
+    if r < 1:
+        return np.zeros(1), np.zeros((n, 1))
+    start = rng.standard_normal(min(m, n))
+    _, sizes, directions = scipy.sparse.linalg.svds(matrix, k=r, v0=start)
+    return sizes, directions.T
