@@ -29,7 +29,14 @@ from nonneg.apps.recommend import Recommender
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["Estimator", "Protocol", "evaluate", "surprise_folds"]
+__all__ = [
+    "Estimator",
+    "Protocol",
+    "evaluate",
+    "list_measures",
+    "surprise_folds",
+    "topn_split",
+]
 
 Protocol = Literal["surprise-5fold", "split", "leave-last", "topn"]
 Estimator = Callable[[Ratings], Recommender]
@@ -169,6 +176,11 @@ def _estimates(case: _Case, make: Estimator) -> dict[str, Array]:
     train, test = case.train, case.test
     low, high = float(train.values.min()), float(train.values.max())
     model = make(train)
+    if model.feedback == "implicit":
+        raise InputError(
+            "a recommender of implicit feedback estimates no ratings · its lists can be judged · "
+            'use protocol="topn"'
+        )
     # By code, so that ids are looked up once.
     to_user = np.append(model.ratings_.user_codes(train.user_ids), -1)
     to_item = np.append(model.ratings_.item_codes(train.item_ids), -1)
@@ -198,7 +210,8 @@ def _errors(values: list[Array], truths: list[Array], rng: np.random.Generator) 
     return measures
 
 
-def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[str, Any]:
+def topn_split(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings]:
+    """Return what "topn" fits to and what it holds out, both with all names and sorted."""
     ordered = ratings.sorted()
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(ordered), dtype=bool)
@@ -212,13 +225,27 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
             f"nobody has {_TOPN_FEWEST} items · some have to be held out and some kept · use "
             "another protocol"
         )
-    train, test = ordered.part(~held_out), ordered.part(held_out)
+    return ordered.part(~held_out), ordered.part(held_out)
+
+
+def list_measures(
+    lists: list[NDArray[np.intp]], train: Ratings, test: Ratings, seed: int
+) -> dict[str, Any]:
+    """Return the measures of "topn" of lists of 20 codes of items, one for each user of `test`."""
+    starts = np.searchsorted(test.users, np.arange(test.n_users + 1))
+    wanted = [test.items[a:b] for a, b in itertools.pairwise(starts) if b > a]
+    popularity = np.bincount(train.items, minlength=train.n_items)
+    share = np.maximum(popularity, 1) / train.n_users
+    return _list_measures(lists, wanted, share, np.random.default_rng(seed))
+
+
+def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[str, Any]:
+    train, test = topn_split(ratings, seed)
     say("fit", 0.0)
     model = make(train)
     popularity = np.bincount(train.items, minlength=train.n_items)
     train_starts = np.searchsorted(train.users, np.arange(train.n_users + 1))
-    test_starts = np.searchsorted(test.users, np.arange(train.n_users + 1))
-    users = np.flatnonzero(np.diff(test_starts))
+    users = np.unique(test.users)
     every = np.arange(train.n_items)
     # The user's own offset and the mean order nothing: averages are those of the items.
     liked = fit_averages(train).items
@@ -241,11 +268,8 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
             scores[seen] = -np.inf
             order = np.argsort(-scores, kind="stable")[:_LONG]
             lists[name].append(order[np.isfinite(scores[order])])  # there may be few unseen
-    wanted = [test.items[test_starts[u] : test_starts[u + 1]] for u in users]
-    boot = np.random.default_rng(seed)
-    share = np.maximum(popularity, 1) / train.n_users
     methods = [
-        {"name": name, "measures": _list_measures(found, wanted, share, boot)}
+        {"name": name, "measures": list_measures(found, train, test, seed)}
         for name, found in lists.items()
     ]
     return {

@@ -7,7 +7,14 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Contribution", "Counterfactual", "Explanation", "Neighbor", "Verdict"]
+__all__ = [
+    "Contribution",
+    "Counterfactual",
+    "Explanation",
+    "Neighbor",
+    "UseExplanation",
+    "Verdict",
+]
 
 Verdict = Literal["recommend", "don't recommend", "not sure"]
 
@@ -177,17 +184,17 @@ class Explanation:
         span = self.scale[1] - self.scale[0]
         return max(0, math.floor(2 - math.log10(span))) if span > 0 else 1
 
-    def _sum(self, decimals: int) -> str:
+    def _sum(self, decimals: int, own_word: str = "the rating of", own: str = "ratings") -> str:
         """The parts of the estimate, the smaller components together."""
         tastes = [part for part in self.contributions if part.component is not None]
-        own = [part for part in self.contributions if part.item is not None]
+        rated = [part for part in self.contributions if part.item is not None]
         others = [part for part in self.contributions if part.user is not None]
         shown = [part for part in tastes if part.share >= _WORTH_SAYING][:_MOST_PARTS]
         terms = [(part.contribution, f"a taste for {part.name}") for part in shown]
         terms.append((_total(tastes) - _total(shown), "other tastes"))
-        first, rest = own[:_MOST_PARTS], own[_MOST_PARTS:]
-        terms += [(part.contribution, f"the rating of {part.name}") for part in first]
-        terms += [(_total(rest), "other ratings"), (_total(others), "ratings by similar people")]
+        first, rest = rated[:_MOST_PARTS], rated[_MOST_PARTS:]
+        terms += [(part.contribution, f"{own_word} {part.name}") for part in first]
+        terms += [(_total(rest), f"other {own}"), (_total(others), "ratings by similar people")]
         fixed = [
             part
             for part in self.contributions
@@ -203,6 +210,64 @@ class Explanation:
             if round(value, decimals)
         ]
         return " ".join(words).removeprefix("+ ") or f"{0:.{decimals}f}"
+
+
+@dataclass(frozen=True)
+class UseExplanation(Explanation):
+    """Why this score, of somebody's use of an item: `Recommender(feedback="implicit")`.
+
+    Attributes
+    ----------
+    estimate : float
+        The preference, in [0, 1]: 1 is use.
+    verdict : {"recommend", "don't recommend", "not sure"}
+        By the place of the item among all that the person has not used: recommend where half of
+        the held-out uses rank so high, don't where nine in ten rank higher. Not sure in between,
+        where there is no use by the person or of the item, and where `error` is that of chance.
+    interval : (float, float)
+        The person's scores at the two places that divide the verdicts.
+    usual : float
+        The upper one.
+    rank, n_ranked : int
+        The place of the item, from 1, among so many: what the person has not used, and itself.
+    n_ratings, n_item_ratings : int
+        Items that the person used, and people who used the item.
+    rated : float or None
+        How often the person used this very item; what that says of itself is not in the echoes.
+    error : float
+        Mean percentile rank of held-out uses: 0 at best, .5 is chance.
+    neighbors : tuple
+        None: the own items are among the contributions.
+    """
+
+    rank: int = 0
+    n_ranked: int = 0
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The same in plain words."""
+        said = [
+            f"{self.item} is number {self.rank:,} of {self.n_ranked:,} for {self.user}, with a "
+            f"preference of {self.estimate:.2f} (0 to 1): {self.verdict}."
+        ]
+        if self.rated is not None:
+            said.append(f"{self.user} used it already: {self.rated:g} times.")
+        said.append(f"The preference is {self._sum(3, 'using', 'items used')}.")
+        changes = [
+            f"without the {change.rating:g} times of {change.item} it would be "
+            f"{change.estimate:.3f}"
+            for change in self.counterfactuals
+            if round(change.estimate, 3) != round(self.estimate, 3)
+        ]
+        if changes:
+            said.append(f"{changes[0][0].upper()}{changes[0][1:]}.")
+        items = "1 item" if self.n_ratings == 1 else f"{self.n_ratings:,} items"
+        people = "1 person" if self.n_item_ratings == 1 else f"{self.n_item_ratings:,} people"
+        said.append(
+            f"This rests on {items} that {self.user} used and {people} who used {self.item}; "
+            f"what people turned out to use was ahead of {1 - self.error:.0%} of the rest."
+        )
+        return tuple(said)
 
 
 def _total(parts: Iterable[Contribution]) -> float:

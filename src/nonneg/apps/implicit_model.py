@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,13 +26,14 @@ from nonneg.apps.averages import Averages, Codes
 from nonneg.apps.confidence import ConfidenceRuns, solve_rows, with_background
 from nonneg.apps.echoes import leading_directions
 from nonneg.apps.ensemble import grouped
+from nonneg.apps.explanation import Verdict
 from nonneg.apps.rating_model import Parts, Person
 from nonneg.apps.tuning import Choice, Scale, Settings, held_out_parts, leftovers
 from nonneg.core.kernels import FloatArray
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
-__all__ = ["PENALTIES", "WORTHS", "ImplicitModel", "fit_uses", "used"]
+__all__ = ["PENALTIES", "WORTHS", "ImplicitModel", "Place", "fit_uses", "used"]
 
 Array = NDArray[np.float64]
 
@@ -50,8 +52,26 @@ _LISTED = 20
 # On lastfm-hetrec (NDCG@10 of the echoes alone within the training part): 128, 256, 512 and all
 # 1,892 directions gave .172, .177, .178, .178.
 _DIRECTIONS = 256
+# Mean percentile rank of a list in random order.
+_CHANCE = 0.5
+# Of |zᵢ|², which is below 1 but for rounding.
+_LONGEST = 1 - 1e-6
+# Scores that differ by rounding alone are ties.
+_TIE_DIGITS = 9
 # Half of the held-out uses rank at least so high, and nine in ten.
 _QUANTILES = (0.5, 0.9)
+
+
+class Place(NamedTuple):
+    """Where an item ranks, from 1, of how many; the scores that divide the verdicts; and its own.
+
+    `UseExplanation` says by what rule.
+    """
+
+    rank: int
+    n_ranked: int
+    interval: tuple[float, float]
+    verdict: Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +216,26 @@ class ImplicitModel:
             np.asarray(self.choice.echoes * echoes),
         )
 
+    def place(self, person: Person, item: int) -> Place:
+        """Return where an item ranks among all that the person has not used, and the verdict."""
+        among = np.ones(self.matrix.shape[1], dtype=bool)
+        among[person.items] = False
+        among[item] = True
+        codes = np.flatnonzero(among)
+        scores = np.round(self.scores(person, codes), _TIE_DIGITS)
+        ahead = int((scores > scores[np.searchsorted(codes, item)]).sum())
+        # The scores where half and nine tenths of the held-out uses would rank in this list.
+        half, most = self.choice.spread
+        upper, lower = self.scale.clip(np.quantile(scores, [1 - half, 1 - most]))
+        share = ahead / max(scores.size - 1, 1)
+        verdict: Verdict = "not sure"
+        if person.items.size and self.item_counts[item] and self.choice.error < _CHANCE:
+            if share <= half:
+                verdict = "recommend"
+            elif share > most:
+                verdict = "don't recommend"
+        return Place(ahead + 1, scores.size, (float(lower), float(upper)), verdict)
+
     def _mixed(self, person: Person, items: Codes, tastes: Array, echoes: Array) -> Array:
         if not person.items.size:
             return self.averages.estimate(np.full(len(items), -1), items)
@@ -219,7 +259,8 @@ class ImplicitModel:
 
     @cached_property
     def _squares(self) -> Array:
-        return np.einsum("ij,ij->i", self.features, self.features, dtype=np.float64)
+        squares = np.einsum("ij,ij->i", self.features, self.features, dtype=np.float64)
+        return np.minimum(squares, _LONGEST)
 
     @cached_property
     def _backgrounds(self) -> list[FloatArray]:
@@ -264,9 +305,7 @@ def fit_uses(
     if len(ratings) < _ENOUGH:
         ridges = ridges if len(ridges) == 1 else (_PLAIN_RIDGE,)
         worths = worths if len(worths) == 1 else (_PLAIN_WORTH,)
-    choice = Choice(
-        ridges[0], worths[0], 1 - _PLAIN_SHARE, _PLAIN_SHARE, _QUANTILES[0], _QUANTILES, None
-    )
+    choice = Choice(ridges[0], worths[0], 1 - _PLAIN_SHARE, _PLAIN_SHARE, _CHANCE, _QUANTILES, None)
     if len(ratings) >= _FEWEST:
         choice = _Trial(ratings, confidence, settings, rng).choose(choice, ridges, worths)
     unit = float(np.log1p(ratings.values).mean())
@@ -331,9 +370,7 @@ class _Trial:
             rng=rng,
         )
 
-    def choose(
-        self, plain: Choice, ridges: tuple[float, ...], worths: tuple[float, ...]
-    ) -> Choice:
+    def choose(self, plain: Choice, ridges: tuple[float, ...], worths: tuple[float, ...]) -> Choice:
         """Go down the paths of λ and of the ridge, each until the ranks get worse."""
         if not self._judges.size:
             return plain
@@ -367,7 +404,7 @@ class _Trial:
     def _echo(self, worth: float) -> NDArray[np.float32]:
         """Scores of the echoes for what the judges have not used."""
         Z = self._directions.features(worth)
-        squares = np.einsum("ij,ij->i", Z, Z)
+        squares = np.minimum(np.einsum("ij,ij->i", Z, Z), np.float32(_LONGEST))
         leanings = (self._x[self._judges] @ Z).astype(np.float32)
         return np.asarray((leanings @ Z.T) / (1 - squares), np.float32)
 

@@ -15,7 +15,10 @@ __all__ = ["Ranking", "Recommendation", "Similar"]
 
 @dataclass(frozen=True)
 class Recommendation:
-    """An item and the rating that the person is expected to give it, on the scale of the data."""
+    """An item and the rating that the person is expected to give it, on the scale of the data.
+
+    With implicit feedback the score is about the preference, in [0, 1].
+    """
 
     item: Hashable
     score: float

@@ -25,8 +25,10 @@ from nonneg.apps.explanation import (
     Counterfactual,
     Explanation,
     Neighbor,
+    UseExplanation,
     Verdict,
 )
+from nonneg.apps.implicit_model import PENALTIES, WORTHS, ImplicitModel, fit_uses
 from nonneg.apps.neighbor_model import Neighbors, choose_neighbors, unit_rows
 from nonneg.apps.neighbors import neighbor_estimate
 from nonneg.apps.rankings import Ranking, Recommendation, Similar
@@ -68,6 +70,13 @@ class Recommender:
     method : {"factors", "neighbors"} or Neighbors
         "factors" (default): components of taste and echoes of the person's own ratings.
         "neighbors": the talk's weighted mean of the ratings of similar items, as `Neighbors` says.
+    feedback : {"explicit", "implicit"}
+        What the numbers are. "explicit" (default): ratings. "implicit": counts of use (plays,
+        purchases, visits); all that was not used counts too, as a weak no, and scores are
+        preferences in [0, 1]. 40 or 50 components often rank better there.
+    confidence : float > 0, default 10
+        With implicit feedback: how much more certain the average use is than a no. The weight is
+        1 + confidence · log(1 + count) / its mean (Hu, Koren & Volinsky 2008).
     n_models : int ≥ 1, default 16
         Runs from different starts whose estimates are averaged: the more, the more accurate, and
         the slower. Their factors stand side by side, so that reasons stay exact.
@@ -77,9 +86,11 @@ class Recommender:
     ridge : float ≥ 0 or "auto"
         ``½·ridge·(Σ nᵤ|wᵤ|² + Σ nᵢ|hᵢ|²)``, n counting the ratings (Zhou et al. 2008), in units of
         the ratings' standard deviation. "auto" chooses from .022 to .125 on held-out ratings.
+        With implicit feedback ``½·ridge·(|W|² + |H|²)``, and "auto" chooses from 5 to 40.
     damping : float ≥ 0 or "auto"
         Ratings' worth of the averages in an estimate: the factors have the weight
         nᵤ/(nᵤ + damping) · nᵢ/(nᵢ + damping). "auto" chooses from 0 to 80 on held-out ratings.
+        With implicit feedback: the ridge of the echoes, in users' worth; "auto": 50 to 400.
     max_iter : int ≥ 1, default 6
         Iterations at each step of the ridge path, and on all ratings at the end. Few are better
         than many: stopping early is regularisation, too.
@@ -109,6 +120,8 @@ class Recommender:
     ridge_ : float
     error_ : float
         Root mean squared error on the held-out ratings (fewer than 5 ratings: their deviation).
+        With implicit feedback: the mean percentile rank of held-out uses among all that is unused,
+        0 at best; .5 is chance.
 
     Examples
     --------
@@ -129,6 +142,8 @@ class Recommender:
         n_components: int = 20,
         *,
         method: Literal["factors", "neighbors"] | Neighbors = "factors",
+        feedback: Literal["explicit", "implicit"] = "explicit",
+        confidence: float = 10.0,
         n_models: int = 16,
         nonneg: bool = True,
         ridge: float | Literal["auto"] = "auto",
@@ -140,6 +155,8 @@ class Recommender:
     ) -> None:
         self.n_components = n_components
         self.method = method
+        self.feedback = feedback
+        self.confidence = confidence
         self.n_models = n_models
         self.nonneg = nonneg
         self.ridge = ridge
@@ -183,8 +200,9 @@ class Recommender:
         """
         asked = _whole("n_components", self.n_components)
         n_models = _whole("n_models", self.n_models)
-        ridges = _choices("ridge", self.ridge, RIDGES)
-        dampings = _choices("damping", self.damping, DAMPINGS)
+        implicit = _implicit(self.feedback)
+        ridges = _choices("ridge", self.ridge, PENALTIES if implicit else RIDGES)
+        dampings = _choices("damping", self.damping, WORTHS if implicit else DAMPINGS)
         rule = Rule(_whole("max_iter", self.max_iter), _number("tol", self.tol))
         how = _method(self.method)
         rng, _ = as_generator(self.random_state)
@@ -197,6 +215,18 @@ class Recommender:
         settings = Settings(k, n_models, rule, not self.nonneg, self.n_threads, labels)
         # Its products are small: two threads of BLAS mostly wait for one another.
         with threadpool_limits(1, user_api="blas"):
+            if implicit:
+                confidence = _number("confidence", self.confidence)
+                if how is not None or not self.nonneg or not confidence or labels is not None:
+                    raise InputError(
+                        'feedback="implicit" · it has nonnegative factors, a confidence above 0 '
+                        'and no labels · use it with method="factors", nonneg=True, confidence=10 '
+                        "and without item_labels"
+                    )
+                model: RatingModel = fit_uses(
+                    given, ridges, dampings, confidence=confidence, settings=settings, rng=rng
+                )
+                return self._adopt(given.part(given.values > 0), model)
             choice = choose(given, ridges, dampings, settings=settings, rng=rng)
             learn = fit_tastes if how is None else partial(choose_neighbors, how=how)
             model = learn(given, choice=choice, settings=settings, rng=rng)
@@ -225,13 +255,15 @@ class Recommender:
         """
         model = self._fitted()
         new = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
-        low, high = model.scale.low, model.scale.high
+        low, high = self._range()
         if len(new) and not low <= new.values.min() <= new.values.max() <= high:
             raise InputError(
                 f"the new ratings go from {new.values.min():g} to {new.values.max():g} · the scale "
                 f"of the fit is {low:g} to {high:g} · correct them, or fit again to all ratings"
             )
         together, touched = merged(self.ratings_, new)
+        if isinstance(model, ImplicitModel):
+            together = together.part(together.values > 0)
         return self._adopt(together, updated(model, together, touched))
 
     def predict(
@@ -348,7 +380,7 @@ class Recommender:
         values = np.array([_number("a rating", value) for value in ratings.values()])
         if np.unique(codes).size < codes.size:
             raise InputError("an item is rated twice · there is one rating an item · keep one")
-        low, high = model.scale.low, model.scale.high
+        low, high = self._range()
         if codes.size and not low <= values.min() <= values.max() <= high:
             raise InputError(
                 f"the ratings go from {values.min():g} to {values.max():g} · the scale of the fit "
@@ -479,7 +511,7 @@ class Recommender:
         for name in ("n_components", "n_models", "max_iter", "n_threads"):
             if parameters[name] is not None:
                 parameters[name] = int(parameters[name])
-        for name in ("ridge", "damping", "tol"):
+        for name in ("ridge", "damping", "tol", "confidence"):
             if not isinstance(parameters[name], str):
                 parameters[name] = float(parameters[name])
         return {**meta, "parameters": parameters}, arrays
@@ -550,6 +582,8 @@ class Recommender:
         model = self._fitted()
         n_neighbors = _whole("n_neighbors", n_neighbors)
         code = self.ratings_.item_code(item)
+        if isinstance(model, ImplicitModel):
+            return self._use_explained(model, user, person, code)
         contributions, unclipped, estimate = self._contributions(person, code)
         rated, values = person.items, person.values
         prior = _USUAL_DAMPING * model.averages.mean
@@ -575,6 +609,32 @@ class Recommender:
             n_ratings=int(values.size),
             n_item_ratings=n_item_ratings,
             rated=float(own[0]) if own.size else None,
+        )
+
+    def _use_explained(
+        self, model: ImplicitModel, user: Hashable, person: Person, item: int
+    ) -> UseExplanation:
+        contributions, unclipped, estimate = self._contributions(person, item)
+        place = model.place(person, item)
+        own = person.values[person.items == item]
+        return UseExplanation(
+            user=user,
+            item=self._item_name(item),
+            estimate=estimate,
+            verdict=place.verdict,
+            interval=place.interval,
+            contributions=contributions,
+            counterfactuals=self._counterfactuals(person, item, unclipped, contributions),
+            usual=place.interval[1],
+            error=self.error_,
+            scale=(model.scale.low, model.scale.high),
+            neighbors=(),
+            neighbor_estimate=None,
+            n_ratings=int(person.items.size),
+            n_item_ratings=int(model.item_counts[item]),
+            rated=float(own[0]) if own.size else None,
+            rank=place.rank,
+            n_ranked=place.n_ranked,
         )
 
     def _contributions(
@@ -700,6 +760,13 @@ class Recommender:
         self.ratings_, self.model_ = ratings, model
         return self
 
+    def _range(self) -> tuple[float, float]:
+        """What ratings may be: on the scale of the fit, or any count."""
+        model = self._fitted()
+        if isinstance(model, ImplicitModel):
+            return 0.0, math.inf
+        return model.scale.low, model.scale.high
+
     def _fitted(self) -> RatingModel:
         if "model_" not in vars(self):
             raise InputError(
@@ -712,6 +779,8 @@ class Recommender:
 _PARAMETERS = (
     "n_components",
     "method",
+    "feedback",
+    "confidence",
     "n_models",
     "nonneg",
     "ridge",
@@ -732,6 +801,15 @@ def _method(method: object) -> Neighbors | None:
             f'method={method!r} · it is "factors", "neighbors" or a Neighbors(…) · choose one'
         )
     return Neighbors() if method == "neighbors" else None
+
+
+def _implicit(feedback: object) -> bool:
+    if feedback not in ("explicit", "implicit"):
+        raise InputError(
+            f'feedback={feedback!r} · it is "explicit" (ratings) or "implicit" (counts) · choose '
+            "one"
+        )
+    return feedback == "implicit"
 
 
 def _whole(name: str, value: object) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages
 from nonneg.apps.echoes import Echoes
+from nonneg.apps.implicit_model import ImplicitModel
 from nonneg.apps.neighbor_model import NeighborModel, Neighbors
 from nonneg.apps.rating_model import RatingModel, TasteModel
 from nonneg.apps.tuning import Choice, Scale, leftovers
@@ -51,6 +52,9 @@ def to_parts(ratings: Ratings, model: RatingModel) -> Record:
     }
     if isinstance(model, TasteModel):
         arrays |= {"features": model.echoes.features, "leanings": model.leanings}
+    if isinstance(model, ImplicitModel):
+        meta["uses"] = {"confidence": model.confidence, "unit": model.unit}
+        arrays["features"] = model.features
     return meta, arrays
 
 
@@ -97,7 +101,9 @@ def from_parts(
         _ids("item_ids", meta["item_ids"]),
     )
     signed = meta["signed"] is True
-    _check_arrays(ratings, arrays, signed=signed, echoing=how is None)
+    uses = meta.get("uses")
+    echoing = ("features",) if uses else ("features", "leanings")
+    _check_arrays(ratings, arrays, signed=signed, echoing=echoing if how is None else ())
     scale = Scale(*(_finite(name, meta["scale"][name]) for name in ("low", "high", "deviation")))
     if scale.high < scale.low:
         raise ValueError("the scale ends before it starts")
@@ -124,6 +130,12 @@ def from_parts(
     F = np.asarray(arrays["item_factors"], dtype=np.float32)
     groups = np.asarray(arrays["groups"], dtype=np.intp)
     matrix = leftovers(ratings, slice(None), np.zeros(len(ratings)))
+    if uses is not None:
+        confidence, unit = (_finite(name, uses[name]) for name in ("confidence", "unit"))
+        if confidence <= 0 or unit <= 0:
+            raise ValueError("confidence and unit are not above 0")
+        Z = np.asarray(arrays["features"], dtype=np.float32)
+        return ratings, ImplicitModel(choice, confidence, unit, W, F, groups, Z, matrix)
     if how is not None:
         return ratings, NeighborModel(how, scale, choice, averages, W, F, groups, matrix)
     echoes = Echoes(np.asarray(arrays["features"], dtype=np.float64))
@@ -134,7 +146,7 @@ def from_parts(
 
 
 def _check_arrays(
-    ratings: Ratings, arrays: Mapping[str, NDArray[Any]], *, signed: bool, echoing: bool
+    ratings: Ratings, arrays: Mapping[str, NDArray[Any]], *, signed: bool, echoing: Sequence[str]
 ) -> None:
     m, n = ratings.n_users, ratings.n_items
     for name, codes, size in (("users", ratings.users, m), ("items", ratings.items, n)):
@@ -154,7 +166,8 @@ def _check_arrays(
     }
     if echoing:
         r = arrays["features"].shape[-1]
-        shapes |= {"features": (n, r), "leanings": (m, r)}
+        both = {"features": (n, r), "leanings": (m, r)}
+        shapes |= {name: both[name] for name in echoing}
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape} instead of {shape}")

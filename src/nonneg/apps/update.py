@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nonneg.apps.averages import Averages
 from nonneg.apps.echoes import Echoes
 from nonneg.apps.ensemble import solve_users
+from nonneg.apps.implicit_model import ImplicitModel
 from nonneg.apps.rating_model import RatingModel, TasteModel
 from nonneg.apps.tuning import leftovers
 from nonneg.core.intake import as_data
@@ -41,6 +42,8 @@ def merged(old: Ratings, new: Ratings) -> tuple[Ratings, NDArray[np.intp]]:
 
 def updated(model: RatingModel, ratings: Ratings, touched: NDArray[np.intp]) -> RatingModel:
     """Return the model of `ratings`, of which those by the `touched` users are new."""
+    if isinstance(model, ImplicitModel):
+        return _updated_uses(model, ratings, touched)
     m, n = ratings.n_users, ratings.n_items
     known = model.matrix.shape
     matrix = leftovers(ratings, slice(None), np.zeros(len(ratings)))
@@ -72,6 +75,29 @@ def updated(model: RatingModel, ratings: Ratings, touched: NDArray[np.intp]) -> 
         averages.users[user], users[user] = person.offset, person.factors
         if isinstance(found, TasteModel):
             found.leanings[user] = person.leaning
+    return found
+
+
+def _updated_uses(
+    model: ImplicitModel, ratings: Ratings, touched: NDArray[np.intp]
+) -> ImplicitModel:
+    """The same for counts; a new item has no part in the echoes."""
+    m, n = ratings.n_users, ratings.n_items
+    known = model.matrix.shape
+    matrix = leftovers(ratings, slice(None), np.zeros(len(ratings)))
+    users, items = _longer(model.user_factors, m), _longer(model.item_factors, n)
+    by_item = sp.csr_array(matrix.T)
+    for item in range(known[1], n):
+        own = slice(by_item.indptr[item], by_item.indptr[item + 1])
+        who, values = by_item.indices[own], by_item.data[own]
+        before = who < known[0]
+        if before.any():
+            items[item] = model.fold_in_item(model.user_factors, who[before], values[before])
+    features = _longer(model.features, n)
+    found = replace(model, user_factors=users, item_factors=items, features=features, matrix=matrix)
+    for user in touched:
+        own = slice(matrix.indptr[user], matrix.indptr[user + 1])
+        users[user] = found.fold_in(matrix.indices[own].astype(np.intp), matrix.data[own]).factors
     return found
 
 

@@ -41,14 +41,18 @@ def recommender(facts: Facts) -> Drawing:
     """What the recommender learned from."""
     yield clean(facts["source"], None)
     low, high = facts["scale"]
+    word = "count" if _counted(facts) else "rating"
     yield Text(
-        f"{count(facts['n_ratings'], 'rating')} by {count(facts['n_users'], 'user')} of "
+        f"{count(facts['n_ratings'], word)} by {count(facts['n_users'], 'user')} of "
         f"{count(facts['n_items'], 'item')}",
         style="bold",
     )
+    scale = f"{low:g} to {high:g}, {facts['mean']:.2f} on average"
+    if _counted(facts):
+        scale = f"preference, {low:g} to {high:g}"
     yield grid(
         [
-            ("scale", f"{low:g} to {high:g}, {facts['mean']:.2f} on average"),
+            ("scale", scale),
             (
                 "model",
                 f"{count(facts['rank'], 'component')}, {count(facts['models'], 'run')}, "
@@ -78,12 +82,16 @@ def recommendations(facts: Facts) -> Drawing:
     if not facts["items"]:
         yield heading("Nothing is left to recommend")
         yield Text(
-            f"  {who(facts['user'])} has rated every item; add --rated to see them all the same."
+            f"  {who(facts['user'])} has {'used' if _counted(facts) else 'rated'} every item; add "
+            "--rated to see them all the same."
         )
         return
     mean = "" if facts["mean_rating"] is None else f", {facts['mean_rating']:.1f} on average"
     yield heading(f"For {who(facts['user'])}")
-    yield Text(f"  who gave {count(facts['n_rated'], 'rating')}{mean}", style="dim")
+    done = f"gave {count(facts['n_rated'], 'rating')}{mean}"
+    if _counted(facts):
+        done = f"used {count(facts['n_rated'], 'item')}"
+    yield Text(f"  who {done}", style="dim")
     titled, labelled = (any(found[key] for found in facts["items"]) for key in ("title", "labels"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", justify="right", style="dim")
@@ -92,8 +100,9 @@ def recommendations(facts: Facts) -> Drawing:
         table.add_column("title", no_wrap=True, overflow="ellipsis")
     if labelled:
         table.add_column("labels", no_wrap=True, overflow="ellipsis", style="dim")
-    table.add_column("estimate", justify="right")
-    table.add_column("ratings", justify="right", style="dim")
+    columns = ("preference", "users") if _counted(facts) else ("estimate", "ratings")
+    table.add_column(columns[0], justify="right")
+    table.add_column(columns[1], justify="right", style="dim")
     for place, found in enumerate(facts["items"], start=1):
         cells = [clean(found["item"], 20 if titled else _TITLE_WIDTH)]
         if titled:
@@ -109,6 +118,9 @@ def explanation(facts: Facts) -> Drawing:
     yield from recommender(facts)
     user, item = who(facts["user"]), name_of(facts, 36)
     yield heading(f"Would {user} like {item}?")
+    if _counted(facts):
+        yield from _use(facts, user, item)
+        return
     low, high = facts["scale"]
     rows = [
         ("estimate", Text(f"{facts['estimate']:.2f} on the scale {low:g} to {high:g}")),
@@ -147,6 +159,30 @@ def explanation(facts: Facts) -> Drawing:
     )
 
 
+def _use(facts: Facts, user: str, item: str) -> Drawing:
+    """The reasons for a score of implicit feedback."""
+    rows = [
+        ("preference", Text(f"{facts['estimate']:.3f}, from 0 to 1")),
+        ("place", Text(f"{facts['place']:,} of {count(facts['n_ranked'], 'item')}, the unused")),
+        ("verdict", VERDICT[facts["verdict"]].copy()),
+    ]
+    if facts["rated"] is not None:
+        rows.insert(0, ("used", Text(f"{count(int(facts['rated']), 'time')} by {user} already")))
+    yield grid(rows)
+    yield heading("Where the preference comes from")
+    yield parts(facts)
+    for change in facts["counterfactuals"]:
+        if round(change["estimate"], 3) != round(facts["estimate"], 3):
+            named = name_of(change, 36)
+            yield Text(f"  Without {named}: {change['estimate']:.3f}", "dim")
+    yield Text()
+    people = "1 person" if facts["n_item_ratings"] == 1 else f"{facts['n_item_ratings']:,} people"
+    yield Text(
+        f"This rests on {count(facts['n_rated'], 'item')} that {user} used and {people} who used "
+        f"{item}."
+    )
+
+
 def evaluation(facts: Facts) -> Drawing:
     """Measures of the recommender and its yardsticks, with intervals."""
     yield clean(facts["source"], None)
@@ -178,28 +214,36 @@ def parts(facts: Facts) -> Padding:
     for _ in range(2):
         table.add_column(justify="right", no_wrap=True)
     table.add_column()
+    digits, used = (3, "use of") if _counted(facts) else (2, "the rating of")
     tastes = [part for part in facts["parts"] if part["component"] is not None]
     told = [part for part in tastes if part["share"] >= _WORTH_A_LINE][:_MOST_TASTES]
     lead = [part for part in facts["parts"] if part["name"] in _LEAD and part["contribution"]]
     for part in lead:
         name = _LEAD[part["name"]]
-        table.add_row(*_amount(part["contribution"], part["share"]), Text(name))
+        if _counted(facts):
+            name = "how popular it is"
+        table.add_row(*_amount(part["contribution"], part["share"], digits), Text(name))
     for part in told:
         taste = Text("a taste for ") + clean(part["name"], _MOST_EXAMPLES - 12)
-        table.add_row(*_amount(part["contribution"], part["share"]), taste)
+        table.add_row(*_amount(part["contribution"], part["share"], digits), taste)
     _together(table, facts, [part for part in tastes if part not in told], "taste", bool(told))
-    for kind, what in (("item", "rating"), ("user", "similar user")):
+    for kind, what in (
+        ("item", "used item" if _counted(facts) else "rating"),
+        ("user", "similar user"),
+    ):
         own = [part for part in facts["parts"] if part[kind] is not None]
         first, rest = own[:_MOST_RATINGS], own[_MOST_RATINGS:]
         for part in first:
-            prefix = "the rating of " if kind == "item" else "the rating by "
+            prefix = f"{used} " if kind == "item" else "the rating by "
             source = Text(prefix) + clean(part["name"], _MOST_EXAMPLES - 20)
-            table.add_row(*_amount(part["contribution"], part["share"]), source)
+            table.add_row(*_amount(part["contribution"], part["share"], digits), source)
         _together(table, facts, rest, what, bool(first))
     for part in facts["parts"]:
         if part["name"] not in _LEAD and all(part[key] is None for key in _SOURCES):
-            table.add_row(*_amount(part["contribution"], part["share"]), Text(part["name"]))
-    table.add_row(Text(f"{facts['estimate']:.2f}", "bold"), "", Text("estimate", "bold"))
+            amount = _amount(part["contribution"], part["share"], digits)
+            table.add_row(*amount, Text(part["name"]))
+    whole = "preference" if _counted(facts) else "estimate"
+    table.add_row(Text(f"{facts['estimate']:.{digits}f}", "bold"), "", Text(whole, "bold"))
     return Padding(table, (0, 0, 0, 2))
 
 
@@ -208,7 +252,10 @@ def _together(table: Table, facts: Facts, parts: Sequence[Facts], what: str, tol
     rest = [part["contribution"] for part in parts if part["contribution"]]
     if rest:
         others = count(len(rest), f"other {what}" if told else what)
-        table.add_row(*_amount(sum(rest), sum(rest) / (facts["estimate"] or 1.0)), others)
+        amount = _amount(
+            sum(rest), sum(rest) / (facts["estimate"] or 1.0), 3 if _counted(facts) else 2
+        )
+        table.add_row(*amount, others)
 
 
 _LEAD = {
@@ -261,11 +308,18 @@ def _worded(noun: str, name: object, width: int) -> str:
     return f"{noun} {known}" if known.isdecimal() else known
 
 
-def _amount(contribution: float, share: float) -> tuple[Text, Text]:
-    return Text(f"{contribution:.2f}"), Text(percent(share) if share > 0 else "", "dim")
+def _counted(facts: Facts) -> bool:
+    """Whether the numbers are counts of use; facts of the talk say nothing of it."""
+    return facts.get("feedback") == "implicit"
+
+
+def _amount(contribution: float, share: float, digits: int = 2) -> tuple[Text, Text]:
+    return Text(f"{contribution:.{digits}f}"), Text(percent(share) if share > 0 else "", "dim")
 
 
 def _error(facts: Facts) -> str:
+    if facts["held_out_error"] is not None and _counted(facts):
+        return f"{facts['held_out_error']:.3f}, mean percentile rank of uses held out (chance: .5)"
     if facts["held_out_error"] is not None:
         return f"{facts['held_out_error']:.3f} on ratings held out (root mean square)"
     low, high = facts["scale"]

@@ -12,6 +12,7 @@ from nonneg.cli.options import AsJson, Seed, Threads
 from nonneg.cli.rating_options import (
     Columns,
     FromUrl,
+    Implicit,
     Method,
     Models,
     Query,
@@ -49,6 +50,7 @@ def evaluate(
     titles: Titles = None,
     duplicates: Repeats = "last",
     method: Method = "factors",
+    implicit: Implicit = False,
     rank: Rank = 20,
     models: Models = 16,
     seed: Seed = 0,
@@ -65,6 +67,11 @@ def evaluate(
             f"--protocol {protocol} · split names the file to estimate, the others none · as "
             "--protocol split:test.csv"
         )
+    if implicit and name != "topn":
+        raise InputError(
+            f"--implicit with --protocol {protocol} · counts are no ratings to be estimated · add "
+            "--protocol topn"
+        )
     with Work() as work:
         work.phase("loading")
         from nonneg.apps.evaluate import evaluate as measure
@@ -75,7 +82,7 @@ def evaluate(
         test = read(work, Path(path), None, None, columns, duplicates) if path else None
         found = measure(
             data,
-            learner(method, rank, models, seed, threads, labels_of(titles)),
+            learner(method, rank, models, seed, threads, labels_of(titles), implicit=implicit),
             cast("Protocol", name),
             test=test,
             random_state=seed,

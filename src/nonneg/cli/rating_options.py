@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Columns",
     "FromUrl",
+    "Implicit",
     "Method",
     "Models",
     "Query",
@@ -62,6 +63,10 @@ Titles = Annotated[
         help="What items are called: columns id, title and, if any, genres, which also help to "
         "estimate.",
     ),
+]
+Implicit = Annotated[
+    bool,
+    typer.Option("--implicit", help="The numbers are counts of use (plays, purchases)."),
 ]
 Rank = Annotated[int, typer.Option("-k", "--components", metavar="K", help="Components of taste.")]
 Models = Annotated[int, typer.Option(metavar="N", help="Runs whose estimates are averaged.", min=1)]
@@ -107,6 +112,8 @@ def learner(
     seed: int,
     threads: int | None,
     labels: Mapping[Any, Iterable[str]] | None,
+    *,
+    implicit: bool = False,
 ) -> Callable[[Ratings], Recommender]:
     """Return what fits a recommender to ratings."""
     from nonneg.apps.neighbor_model import Neighbors
@@ -120,12 +127,13 @@ def learner(
     model = Recommender(
         rank,
         method=how,
+        feedback="implicit" if implicit else "explicit",
         n_models=models,
         nonneg=method != "signed",
         random_state=seed,
         n_threads=threads,
     )
-    return partial(model.fit, item_labels=labels)
+    return partial(model.fit, item_labels=None if implicit else labels)
 
 
 def labels_of(titles: Path | None) -> dict[str, tuple[str, ...]] | None:

@@ -12,6 +12,7 @@ from nonneg.cli.options import AsJson, Force, Seed, Threads
 from nonneg.cli.rating_options import (
     Columns,
     FromUrl,
+    Implicit,
     Method,
     Models,
     Query,
@@ -37,6 +38,7 @@ _LEARNING = {
     "columns": "--columns",
     "duplicates": "--duplicates",
     "method": "--method",
+    "implicit": "--implicit",
     "rank": "-k",
     "models": "--models",
     "seed": "--seed",
@@ -79,6 +81,7 @@ def recommend(
     columns: Columns = None,
     duplicates: Repeats = "last",
     method: Method = "factors",
+    implicit: Implicit = False,
     rank: Rank = 20,
     models: Models = 16,
     seed: Seed = 0,
@@ -126,7 +129,7 @@ def recommend(
         else:
             data = read(work, ratings, source, query, columns, duplicates)
             work.phase(f"learning from {len(data):,} ratings")
-            model = learner(method, rank, models, seed, threads, labels)(data)
+            model = learner(method, rank, models, seed, threads, labels, implicit=implicit)(data)
         told = without_password(str(source)) if ratings is None else str(ratings)
         facts = {"source": told, **recommender_facts(model)}
         liked = dict(_liked(word, model, names) for word in like or [])

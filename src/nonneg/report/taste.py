@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nonneg.apps.explanation import Contribution, Explanation, Neighbor
+from nonneg.apps.explanation import Contribution, Explanation, Neighbor, UseExplanation
 from nonneg.apps.recommend import Recommender
 from nonneg.apps.tuning import can_hold_out
 from nonneg.errors import UnknownNameError
@@ -33,14 +33,15 @@ def recommender_facts(model: Recommender) -> Facts:
     Returns
     -------
     dict
-        `n_users`, `n_items`, `n_ratings`, `scale` (lowest, highest), `mean`, `rank`, `ridge`,
-        `damping`, `models` (runs side by side), `seed` and `held_out_error`, the root mean squared
-        error on held-out ratings, None where none could be held out: there are too few, or all are
-        the same.
+        `feedback` (explicit or implicit), `n_users`, `n_items`, `n_ratings`, `scale` (lowest,
+        highest), `mean`, `rank`, `ridge`, `damping`, `models` (runs side by side), `seed` and
+        `held_out_error`, the root mean squared error on held-out ratings (implicit: the mean
+        percentile rank), None where none could be held out: there are too few, or all are the same.
     """
     ratings = model.ratings_
     seed = model.random_state
     return {
+        "feedback": model.feedback,
         "n_users": ratings.n_users,
         "n_items": ratings.n_items,
         "n_ratings": len(ratings),
@@ -132,10 +133,12 @@ def explanation_facts(
         `usual`, `rated`, `parts` (`name`, `component`, `item`, `user`, `contribution`, `share`;
         they add up to the estimate), `counterfactuals` (`item`, `title`, `rating`, `estimate`),
         `neighbors` (`rank`, `item`, `title`, `similarity`, `weight`, `rating`, `contribution`),
-        `neighbor_estimate`, `n_rated`, `n_item_ratings` and `held_out_error`.
+        `neighbor_estimate`, `n_rated`, `n_item_ratings` and `held_out_error`; `place` and
+        `n_ranked`, the place of the item among what is unused, of implicit feedback, else None.
     """
     tastes = [] if model is None or titles is None else model.component_items()
     named = [", ".join(_title(item, titles) or str(item) for item in items) for items in tastes]
+    ranked = why if isinstance(why, UseExplanation) else None
     return {
         "user": _plain(why.user),
         "item": _plain(why.item),
@@ -145,6 +148,8 @@ def explanation_facts(
         "interval": list(why.interval),
         "scale": list(why.scale),
         "usual": why.usual,
+        "place": None if ranked is None else ranked.rank,
+        "n_ranked": None if ranked is None else ranked.n_ranked,
         "rated": why.rated,
         "parts": [
             {
