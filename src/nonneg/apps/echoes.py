@@ -13,11 +13,14 @@ directions where they help.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg.lapack
 import scipy.sparse as sp
 import scipy.sparse.linalg
 from numpy.typing import NDArray
@@ -38,6 +41,8 @@ _KNOWN = 7.5
 # by .0005 (MovieLens 100k, genres and decades; docs/adr/0012).
 LABEL_WEIGHTS = (0.0, 0.5)
 _MOST_LABELS = 512
+# What a thread takes at once.
+_USERS_AT_A_TIME = 256
 
 Array = NDArray[np.float64]
 
@@ -64,19 +69,33 @@ class Echoes:
         A = self.features[items]
         n, r = A.shape
         if n <= r:
-            c = np.linalg.solve(A @ A.T + _NOISE * np.eye(n), rest)
+            c = _solved(A @ A.T, rest)
             return c, c @ A
-        leaning = np.linalg.solve(A.T @ A + _NOISE * np.eye(r), rest @ A)
+        leaning = _solved(A.T @ A, rest @ A)
         return (rest - A @ leaning) / _NOISE, leaning
 
-    def leanings(self, matrix_rest: sp.csr_array) -> Array:
+    def leanings(self, matrix_rest: sp.csr_array, n_threads: int | None = None) -> Array:
         """Return the leaning of each user (n_users, r), from users × items of what is left over."""
         indptr, indices, rest = matrix_rest.indptr, matrix_rest.indices, matrix_rest.data
         out = np.zeros((matrix_rest.shape[0], self.features.shape[1]))
-        for user in np.flatnonzero(np.diff(indptr)):
-            own = slice(indptr[user], indptr[user + 1])
-            out[user] = self.solve(indices[own], rest[own])[1]
+
+        def solve_some(users: NDArray[np.intp]) -> None:
+            for user in users:
+                own = slice(indptr[user], indptr[user + 1])
+                out[user] = self.solve(indices[own], rest[own])[1]
+
+        users = np.flatnonzero(np.diff(indptr))
+        parts = np.array_split(users, max(1, users.size // _USERS_AT_A_TIME))
+        with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
+            list(pool.map(solve_some, parts))
         return out
+
+
+def _solved(gram: Array, right: Array) -> Array:
+    """Return (gram + noise · I)⁻¹ right."""
+    gram.flat[:: len(gram) + 1] += _NOISE
+    _, found, _ = scipy.linalg.lapack.dposv(gram, right, lower=1, overwrite_a=1)
+    return np.asarray(found, dtype=np.float64)
 
 
 def label_table(labels: Mapping[Any, Iterable[str]], item_ids: Iterable[Hashable]) -> Array:

@@ -330,7 +330,7 @@ def fit_tastes(
         if settings.labels is not None:
             echoes = echoes.labelled(settings.labels, choice.labels)
         usual = scale.clip(averages.estimate(ratings.users, ratings.items))
-        leanings = echoes.leanings(leftovers(ratings, slice(None), usual))
+        leanings = echoes.leanings(leftovers(ratings, slice(None), usual), settings.n_threads)
     return TasteModel(
         scale,
         choice.settled(),

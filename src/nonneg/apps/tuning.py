@@ -139,6 +139,8 @@ class Settings(NamedTuple):
     n_threads : int or None
     labels : ndarray (n_items, f) or None
         What the items are labelled with, as of `label_table`.
+    echoes : bool
+        Whether there are any.
     """
 
     k: int
@@ -147,6 +149,7 @@ class Settings(NamedTuple):
     signed: bool
     n_threads: int | None
     labels: NDArray[np.float64] | None = None
+    echoes: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +228,7 @@ def choose(
         return Choice(ridge, damping, 1.0, 0.0, 0.0, wide, (-wide, wide))
     weighed = len(ratings) >= _WEIGHED
     folds = [
-        _Fold(ratings, held_out, scale, settings, rng, echoing=weighed)
+        _Fold(ratings, held_out, scale, settings, rng, echoing=weighed and settings.echoes)
         for held_out in held_out_parts(len(ratings), rng)
     ]
     values = np.concatenate([fold.values for fold in folds])
@@ -291,7 +294,8 @@ def _weights(parts: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[n
     # Not from the normal equations, whose residual is another norm: it matters at the bounds.
     Q, R = np.linalg.qr(parts)
     found = lsq_linear(R, Q.T @ rest, bounds=([0, 0, 0], [1, np.inf, np.inf]))
-    return np.asarray(found.x, dtype=np.float64)
+    # Of a part that is nothing any weight would do.
+    return np.where(parts.any(axis=0), found.x, 0.0)
 
 
 def held_out_parts(n: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
@@ -353,7 +357,7 @@ class _Fold:
             for weight in LABEL_WEIGHTS if settings.labels is not None else (0.0,):
                 labels = np.zeros((0, 0)) if settings.labels is None else settings.labels
                 echoes = described.labelled(labels, weight)
-                leanings = echoes.leanings(rest)
+                leanings = echoes.leanings(rest, settings.n_threads)
                 self.echoes[weight] = row_products(leanings, echoes.features, users, items)
 
     def advance(self, ridge: float, rule: Rule, rng: np.random.Generator) -> None:
