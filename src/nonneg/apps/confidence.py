@@ -96,7 +96,8 @@ def solve_rows(
     stored = _stored(extra, k, 1) if data is None else data
     lefts: list[FloatArray] = [np.zeros((extra.shape[0], k), np.float32) for _ in backed]
     _half_steps(stored, lefts, backed, ridge, exact=True)
-    return np.asarray(np.concatenate(lefts, axis=1) / np.float32(len(backed)), dtype=np.float32)
+    side_by_side = np.concatenate(lefts, axis=1).astype(np.float32)
+    return np.asarray(side_by_side / np.float32(len(backed)), dtype=np.float32)
 
 
 def _stored(extra: sp.csr_array, k: int, n_threads: int | None) -> Observed:

@@ -164,4 +164,4 @@ def leading_directions(
         return np.zeros(1), np.zeros((n, 1))
     start = rng.standard_normal(min(m, n))
     _, sizes, directions = scipy.sparse.linalg.svds(matrix, k=r, v0=start)
-    return sizes, directions.T
+    return np.asarray(sizes, np.float64), np.asarray(directions.T, np.float64)

@@ -247,7 +247,8 @@ class ImplicitModel:
         return np.asarray(self.choice.factors * tastes + self.choice.echoes * echoes)
 
     def _leaning(self, items: NDArray[np.intp], values: Array) -> Array:
-        return used(values, self.unit) @ self.features[items].astype(np.float64)
+        leaning: Array = used(values, self.unit) @ self.features[items].astype(np.float64)
+        return leaning
 
     def _row(self, values: Array) -> sp.csr_array:
         """One row of extra confidence, its columns those of the values."""
@@ -305,7 +306,8 @@ def fit_uses(
     if len(ratings) < _ENOUGH:
         ridges = ridges if len(ridges) == 1 else (_PLAIN_RIDGE,)
         worths = worths if len(worths) == 1 else (_PLAIN_WORTH,)
-    choice = Choice(ridges[0], worths[0], 1 - _PLAIN_SHARE, _PLAIN_SHARE, _CHANCE, _QUANTILES, None)
+    share = _PLAIN_SHARE
+    choice = Choice(ridges[0], worths[0], 1 - share, share, 0.0, _CHANCE, _QUANTILES)
     if len(ratings) >= _FEWEST:
         choice = _Trial(ratings, confidence, settings, rng).choose(choice, ridges, worths)
     unit = float(np.log1p(ratings.values).mean())
@@ -395,7 +397,7 @@ class _Trial:
                     half, most = np.quantile(percentiles, _QUANTILES)
                     error = float(percentiles.mean())
                     best = Choice(
-                        ridge, worth, 1 - share, share, error, (float(half), float(most)), None
+                        ridge, worth, 1 - share, share, 0.0, error, (float(half), float(most))
                     )
             if best_gain <= before:
                 break
