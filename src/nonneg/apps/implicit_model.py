@@ -261,7 +261,7 @@ class ImplicitModel:
     @cached_property
     def _squares(self) -> Array:
         squares = np.einsum("ij,ij->i", self.features, self.features, dtype=np.float64)
-        return np.minimum(squares, _LONGEST)
+        return np.asarray(np.minimum(squares, _LONGEST), dtype=np.float64)
 
     @cached_property
     def _backgrounds(self) -> list[FloatArray]:
