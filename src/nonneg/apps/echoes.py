@@ -68,6 +68,8 @@ class Echoes:
         """Return the coefficients c of a person's rated items, and their sum in features."""
         A = self.features[items]
         n, r = A.shape
+        if not n:
+            return np.zeros(0), np.zeros(r)
         if n <= r:
             c = _solved(A @ A.T, rest)
             return c, c @ A
