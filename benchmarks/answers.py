@@ -2,9 +2,8 @@
 
     python benchmarks/answers.py
 
-Generated ratings of 50,000 items; one run of k = 32, the default (16 runs of 20), and 16 runs of 32;
-medians of 200 calls. The record is printed and written
-to `results/recommender-answers.json`.
+Generated ratings of 50,000 items; one run of k = 32, the default (16 runs of 20), and 16 runs of
+32; medians of 200 calls. The record is printed and written to `results/recommender-answers.json`.
 """
 
 from __future__ import annotations
