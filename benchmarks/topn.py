@@ -140,7 +140,7 @@ def ours(
         fitted = Recommender(feedback="implicit", random_state=0, **asked).fit(train)
         seconds.append(round(time.perf_counter() - started, 3))
         model = fitted.model_
-        scores = (model.rough_scores(model.person(int(user)), every) for user in who)
+        scores = (model.scores(model.person(int(user)), every) for user in who)
         found.append(best_unseen(train, who, scores))
     return found, seconds
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from nonneg.apps.averages import fit_averages
 from nonneg.apps.recommend import Recommender
+from nonneg.apps.shortlist import best_items
 from nonneg.errors import InputError
 from nonneg.io.ratings import Ratings
 
@@ -246,7 +247,6 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
     popularity = np.bincount(train.items, minlength=train.n_items)
     train_starts = np.searchsorted(train.users, np.arange(train.n_users + 1))
     users = np.unique(test.users)
-    every = np.arange(train.n_items)
     # The user's own offset and the mean order nothing: averages are those of the items.
     liked = fit_averages(train).items
     lists: dict[str, list[NDArray[np.intp]]] = {
@@ -257,17 +257,14 @@ def _topn(ratings: Ratings, make: Estimator, seed: int, say: Progress) -> dict[s
     for number, user in enumerate(users):
         if number % 200 == 0:
             say("ranking", number / users.size)
-        seen = train.items[train_starts[user] : train_starts[user + 1]]
+        unseen = np.ones(train.n_items, dtype=bool)
+        unseen[train.items[train_starts[user] : train_starts[user + 1]]] = False
+        candidates = np.flatnonzero(unseen)
         person = model.model_.person(int(user))
-        for name, scores in (
-            ("recommender", model.model_.rough_scores(person, every)),
-            ("averages of items", liked),
-            ("popularity", popularity.astype(np.float64)),
-        ):
-            scores = scores.copy()
-            scores[seen] = -np.inf
-            order = np.argsort(-scores, kind="stable")[:_LONG]
-            lists[name].append(order[np.isfinite(scores[order])])  # there may be few unseen
+        lists["recommender"].append(best_items(model.model_, person, candidates, _LONG)[0])
+        for name, scores in (("averages of items", liked), ("popularity", popularity)):
+            order = np.argsort(-scores[candidates], kind="stable")[:_LONG]
+            lists[name].append(candidates[order])
     methods = [
         {"name": name, "measures": list_measures(found, train, test, seed)}
         for name, found in lists.items()

@@ -23,6 +23,7 @@ from nonneg.apps.averages import Averages, Codes, fit_averages
 from nonneg.apps.echoes import Echoes, describe_items
 from nonneg.apps.ensemble import Ensemble, grouped, solve_users
 from nonneg.apps.pairs import row_products
+from nonneg.apps.shortlist import Shortlist
 from nonneg.apps.tuning import Choice, Scale, Settings, leftovers, trust
 from nonneg.core.intake import as_data
 from nonneg.io.ratings import Ratings
@@ -140,8 +141,8 @@ class RatingModel(Protocol):
     def scores(self, person: Person, items: Codes) -> Array:
         """Return the estimates of one person, not cut to the scale."""
 
-    def rough_scores(self, person: Person, items: Codes) -> Array:
-        """Return them as fast as possible, to the digits of float32."""
+    def rough_scores(self, person: Person, items: Codes) -> tuple[Array, Array]:
+        """Return them as fast as possible, and how far each may be off."""
 
     def parts(self, person: Person, item: int) -> Parts:
         """Return what one estimate consists of."""
@@ -249,18 +250,22 @@ class TasteModel:
         n, averages = np.array([person.items.size]), self._averages(person, items)
         return self._mixed(n, items, averages, tastes, echoes)
 
-    def rough_scores(self, person: Person, items: Codes) -> Array:
-        """Return them as fast as possible, to the digits of float32."""
-        features, leaning = self._rough_features, person.leaning.astype(np.float32)
-        # For most of the items gathering rows takes longer than the products of all.
-        if 2 * items.size > len(self.item_factors):
-            tastes = (self.item_factors @ person.factors)[items]
-            echoes = (features @ leaning)[items]
-        else:
-            tastes = self.item_factors[items] @ person.factors
-            echoes = features[items] @ leaning
-        n, averages = np.array([person.items.size]), self._averages(person, items)
-        return self._mixed(n, items, averages, tastes, echoes)
+    def rough_scores(self, person: Person, items: Codes) -> tuple[Array, Array]:
+        """Return them as fast as possible, and how far each may be off."""
+        tastes, tastes_off = self._tastes.products(person.factors)
+        echoes, echoes_off = self._heard.products(person.leaning)
+        n = np.array([person.items.size])
+        mixed = self._mixed(n, items, self._averages(person, items), tastes[items], echoes[items])
+        off = self.choice.factors * self._trust(n, items) * tastes_off[items]
+        return mixed, off + self.choice.echoes * echoes_off[items]
+
+    @cached_property
+    def _tastes(self) -> Shortlist:
+        return Shortlist(self.item_factors)
+
+    @cached_property
+    def _heard(self) -> Shortlist:
+        return Shortlist(self.echoes.features)
 
     def _mixed(
         self,
@@ -273,10 +278,6 @@ class TasteModel:
         by_factors = self.choice.factors * (self.scale.low + tastes - averages) + self.choice.lift
         mixed = averages + self._trust(n_user, items) * by_factors + self.choice.echoes * echoes
         return np.asarray(mixed, dtype=np.float64)
-
-    @cached_property
-    def _rough_features(self) -> NDArray[np.float32]:
-        return self.echoes.features.astype(np.float32)
 
     def parts(self, person: Person, item: int) -> Parts:
         """Return what one estimate consists of."""

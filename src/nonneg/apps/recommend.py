@@ -34,6 +34,7 @@ from nonneg.apps.neighbors import neighbor_estimate
 from nonneg.apps.rankings import Ranking, Recommendation, Similar
 from nonneg.apps.rating_model import Person, RatingModel, fit_tastes
 from nonneg.apps.recommender_record import from_parts, modernized, to_parts
+from nonneg.apps.shortlist import best_items
 from nonneg.apps.tuning import DAMPINGS, RIDGES, Choice, Scale, Settings, choose
 from nonneg.apps.update import merged, updated
 from nonneg.core.alternate import Rule
@@ -51,8 +52,6 @@ _TWO_TO_ONE = 0.43
 _USUAL_DAMPING = 5.0
 # Estimates that differ by rounding alone are ties.
 _TIE_DIGITS = 9
-# How far rough estimates may be off, in spans of the scale.
-_ROUGH = 1e-4
 _NAME_ITEMS = 3
 # Ratings' worth of doubt about an item that is to stand for a component.
 _KNOWN = 10.0
@@ -554,17 +553,11 @@ class Recommender:
             candidates = candidates[unseen[candidates]]
         if not candidates.size:
             return Ranking([], Recommendation)
-        rough = model.rough_scores(person, candidates)
-        if n < rough.size:
-            last = np.partition(rough, rough.size - n)[rough.size - n]
-            candidates = candidates[rough >= last - _ROUGH * model.scale.span]
-        estimates = model.scores(person, candidates)
-        # By the estimate before it is cut to the scale, where the best would all be ties.
-        order = np.argsort(-np.round(estimates, _TIE_DIGITS), kind="stable")[:n]
-        scores = model.scale.clip(estimates[order])
+        best, estimates = best_items(model, person, candidates, n)
+        scores = model.scale.clip(estimates)
         found = [
-            Recommendation(self._item_name(int(candidates[at])), float(score))
-            for at, score in zip(order, scores, strict=True)
+            Recommendation(self._item_name(int(code)), float(score))
+            for code, score in zip(best, scores, strict=True)
         ]
         return Ranking(found, Recommendation)
 
