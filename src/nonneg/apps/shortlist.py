@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 # From 50,000 items of 512 columns 48 directions are a tenth of what is read.
 _DIRECTIONS = 48
+# Beyond this share of the lengths the bounds let so many through that all products are faster.
+_SHORT = 0.1
 # Scores that differ by rounding alone are ties.
 _TIE_DIGITS = 9
 # Rounding of float32 products, as a share of the lengths of both sides.
@@ -30,7 +32,7 @@ class Shortlist:
     Attributes
     ----------
     rows : ndarray (n, q), float32
-        F in its leading directions; F itself where it has few columns.
+        F in its leading directions; F itself where it has few columns or they leave out much.
     remainders : ndarray (n,), float32
         Lengths of what that leaves out, and of rounding.
     """
@@ -43,10 +45,12 @@ class Shortlist:
         self.rows = F
         if F.shape[1] > 2 * _DIRECTIONS:
             _, vectors = np.linalg.eigh((F.T @ F).astype(np.float64))
-            self._directions = vectors[:, -_DIRECTIONS:]
-            self.rows = np.ascontiguousarray(F @ self._directions.astype(np.float32))
-            held = np.einsum("ij,ij->i", self.rows, self.rows, dtype=np.float64)
-            left = np.sqrt(np.maximum(lengths**2 - held, 0.0))
+            leading = vectors[:, -_DIRECTIONS:]
+            rows = np.ascontiguousarray(F @ leading.astype(np.float32))
+            held = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+            remaining = np.sqrt(np.maximum(lengths**2 - held, 0.0))
+            if np.median(remaining) < _SHORT * np.median(lengths):
+                self.rows, left, self._directions = rows, remaining, leading
         self._rounding = (_ROUNDING * lengths).astype(np.float32)
         self.remainders = (left + _ROUNDING * lengths).astype(np.float32)
 
