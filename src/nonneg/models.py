@@ -29,13 +29,17 @@ if TYPE_CHECKING:
     from nonneg.apps.recommend import Recommender
     from nonneg.estimators import NMF
 
+    Application = Recommender
+
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
+# The kinds that turn themselves into a record and back (`to_record`, `from_record`).
+_APPLICATIONS = {"recommender": ("nonneg.apps.recommend", "Recommender")}
 
 
-def save(model: Factorization | NMF | Recommender, path: PathLike, *, force: bool = False) -> Path:
+def save(model: Factorization | NMF | Application, path: PathLike, *, force: bool = False) -> Path:
     """Write a fitted model to one file.
 
     Parameters
@@ -75,7 +79,7 @@ def save(model: Factorization | NMF | Recommender, path: PathLike, *, force: boo
     return write_record(_record(model), path, force=force)
 
 
-def load(path: PathLike) -> Factorization | NMF | Recommender:
+def load(path: PathLike) -> Factorization | NMF | Application:
     """Read a model that `save` wrote: the same factors, bit for bit.
 
     Everything is checked before it is used, and nothing in the file is ever run.
@@ -103,15 +107,17 @@ def load(path: PathLike) -> Factorization | NMF | Recommender:
         return _factorization(fields, record.arrays)
     if record.kind == "nmf":
         return _nmf(fields, record.arrays)
-    if record.kind == "recommender":
-        recommender: type[Recommender] = import_module("nonneg.apps.recommend").Recommender
+    if record.kind in _APPLICATIONS:
+        module, name = _APPLICATIONS[record.kind]
+        application: type[Application] = getattr(import_module(module), name)
         try:
-            return recommender.from_record(record.meta, record.arrays)
+            return application.from_record(record.meta, record.arrays)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise fields.broken(f"it is no recommender ({error})") from None
+            raise fields.broken(f"it is no {record.kind} ({error})") from None
+    known = ", ".join(["nmf", "factorization", *_APPLICATIONS])
     raise ModelFileError(
-        f"cannot load '{source}': its kind is {record.kind!r} · this version knows nmf, "
-        "factorization and recommender · update nonneg, or save the model again"
+        f"cannot load '{source}': its kind is {record.kind!r} · this version knows {known} · "
+        "update nonneg, or save the model again"
     )
 
 
@@ -162,12 +168,13 @@ def _record(model: object) -> ModelRecord:
     kind = {c.__name__ for c in type(model).__mro__ if c.__module__.startswith("nonneg.")}
     if "NMF" in kind:
         return _nmf_record(cast("NMF", model))
-    if "Recommender" in kind:
-        meta, arrays = cast("Recommender", model).to_record()
-        return ModelRecord("recommender", meta, arrays)
+    for word, (_, name) in _APPLICATIONS.items():
+        if name in kind:
+            return ModelRecord(word, *cast("Application", model).to_record())
+    known = ", ".join(name for _, name in _APPLICATIONS.values())
     raise InputError(
-        f"cannot save a {type(model).__name__} · a model file holds an NMF, a Factorization or a "
-        "Recommender · pass one of these"
+        f"cannot save a {type(model).__name__} · a model file holds an NMF, a Factorization or one "
+        f"of {known} · pass one of these"
     )
 
 
