@@ -381,7 +381,7 @@ class Recommender:
         It is exact: the factors are at their optimum, as those of the users of the fit are.
         """
         model = self._fitted()
-        codes = np.array([self.ratings_.item_code(item) for item in ratings], dtype=np.intp)
+        codes = self._item_codes(ratings)
         values = np.array([_number("a rating", value) for value in ratings.values()])
         if np.unique(codes).size < codes.size:
             raise InputError("an item is rated twice · there is one rating an item · keep one")
@@ -542,15 +542,15 @@ class Recommender:
     ) -> Ranking[Recommendation]:
         model = self._fitted()
         n = _whole("n", n)
-        candidates = np.arange(self.ratings_.n_items)
+        wanted = np.ones(self.ratings_.n_items, dtype=bool)
         if among is not None:
             if isinstance(among, str):
                 raise InputError(f"among={among!r} is one text · it is the items to choose from")
-            candidates = np.unique([self.ratings_.item_code(item) for item in among]).astype(int)
+            wanted[:] = False
+            wanted[self._item_codes(among)] = True
         if exclude_seen:
-            unseen = np.ones(self.ratings_.n_items, dtype=bool)
-            unseen[person.items] = False
-            candidates = candidates[unseen[candidates]]
+            wanted[person.items] = False
+        candidates = np.flatnonzero(wanted)
         if not candidates.size:
             return Ranking([], Recommendation)
         best, estimates = best_items(model, person, candidates, n)
@@ -746,6 +746,14 @@ class Recommender:
     def _component_names(self) -> list[str]:
         return [", ".join(map(str, items)) for items in self.component_items()]
 
+    def _item_codes(self, items: Iterable[Hashable]) -> NDArray[np.intp]:
+        """Codes of known items."""
+        listed = list(items)
+        codes = self.ratings_.item_codes(listed)
+        for at in np.flatnonzero(codes < 0):
+            self.ratings_.item_code(listed[at])  # says which names are near
+        return codes
+
     def _user_name(self, code: int) -> Hashable:
         return cast(Hashable, self.ratings_.user_ids[code : code + 1].tolist()[0])
 
@@ -819,9 +827,11 @@ def _whole(name: str, value: object) -> int:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+    # The first question is for speed: the second takes longer than the rest.
+    real = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
+    if not real or not 0 <= float(cast(float, value)) < math.inf:
         raise InputError(f"{name}={value!r} · it must be a finite number from 0 · change it")
-    return float(value)
+    return float(cast(float, value))
 
 
 def _choices(name: str, value: object, choices: tuple[float, ...]) -> tuple[float, ...]:
