@@ -201,6 +201,10 @@ def show(
     top: Annotated[
         int, typer.Option(metavar="N", help="Names to show of each component.", min=0)
     ] = 10,
+    titles: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What items of a recommender are called: id, title."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a saved model found: error, status, the top of each component.
@@ -209,6 +213,7 @@ def show(
     """
     from nonneg.apps.recommend import Recommender
     from nonneg.cli import draw, draw_taste
+    from nonneg.io.names import read_titles
     from nonneg.models import load
     from nonneg.report.facts import factorization_facts
     from nonneg.report.taste import taste_facts
@@ -216,8 +221,11 @@ def show(
     loaded = load(model)
     facts: dict[str, Any] = {"source": str(model)}
     if isinstance(loaded, Recommender):
-        facts |= taste_facts(loaded, top=top)
+        names = None if titles is None else read_titles(titles)
+        facts |= taste_facts(loaded, top=top, titles=names)
         answer(facts, as_json, lambda: draw_taste.tastes(facts))
+    elif titles is not None:
+        raise InputError(f"--titles is for recommenders · '{model}' is none · leave it out")
     else:
         facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
         answer(facts, as_json, lambda: draw.factorization(facts))
