@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.topics import TopicModel
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
     from nonneg.core.losses import HuberLoss
@@ -34,6 +35,7 @@ __all__ = [  # noqa: RUF022
     "Step",
     "HuberLoss",
     "Recommender",
+    "TopicModel",
     "save",
     "load",
     "relative_error",
@@ -54,6 +56,7 @@ _WHERE = {
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
     "Recommender": "nonneg.apps.recommend",
+    "TopicModel": "nonneg.apps.topics",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",
