@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import narwhals.stable.v1 as nw
 import numpy as np
@@ -25,6 +25,7 @@ from nonneg.errors import InputError
 
 __all__ = [
     "Limits",
+    "Order",
     "WordCounter",
     "as_texts",
     "inverse_frequencies",
@@ -32,13 +33,32 @@ __all__ = [
     "resolve_stop_words",
     "tokens",
     "weigh",
+    "word_ranks",
 ]
 
 StopWords = Literal["auto", "english"] | Iterable[str] | None
 
 # What is left of don't and we've once they are cut at the apostrophe; "won" is a word of its own.
-_FRAGMENTS = "ain aren couldn didn doesn don hadn hasn haven isn ll mustn re shouldn ve wasn weren \
-wouldn".split()
+_FRAGMENTS = [
+    "ain",
+    "aren",
+    "couldn",
+    "didn",
+    "doesn",
+    "don",
+    "hadn",
+    "hasn",
+    "haven",
+    "isn",
+    "ll",
+    "mustn",
+    "re",
+    "shouldn",
+    "ve",
+    "wasn",
+    "weren",
+    "wouldn",
+]
 _ENGLISH = frozenset(ENGLISH_STOP_WORDS) | frozenset(_FRAGMENTS)
 # Of the most frequent words of a corpus, in English about nine in ten are stop words.
 _FREQUENT, _TELLING, _SAMPLE = 10, 5, 1000
@@ -47,7 +67,12 @@ _FEW = 20
 _MOST_DF = 0.5
 _MIN_DF, _PER_STEP, _LARGEST_MIN_DF = 2, 2000, 10
 
-Counts = sp.csr_array
+# By lift, words below this part of the weight of the topic's hundredth word have no say: the most
+# exclusive words are those that occur once.
+_LIFT_FLOOR, _HUNDREDTH = 0.1, 100
+
+Counts = Any  # scipy sparse CSR (n_documents, n_words)
+Order = Literal["relevance", "weight", "lift"]
 
 
 @dataclass(frozen=True)
@@ -245,7 +270,7 @@ def _vectorizer(
 
 def weigh(counts: Counts, idf: NDArray[np.float64] | None) -> Counts:
     """Return (1 + log count) · idf with rows of length 1, or the counts where there is no idf."""
-    X = sp.csr_array(counts, dtype=np.float64, copy=True)
+    X: Counts = sp.csr_array(counts, dtype=np.float64, copy=True)
     if idf is None:
         return X
     X.data = (1.0 + np.log(X.data)) * idf[X.indices]
@@ -261,7 +286,7 @@ def inverse_frequencies(counts: Counts) -> NDArray[np.float64]:
     return np.asarray(1.0 + np.log((1.0 + n) / (1.0 + df)), dtype=np.float64)
 
 
-def as_texts(documents: object) -> list[str]:
+def as_texts(documents: Any) -> list[str]:
     """Return texts from a list, a series, an array, or a frame with one column of them.
 
     Missing ones (None, NaN) become empty.
@@ -286,9 +311,10 @@ def as_texts(documents: object) -> list[str]:
         documents = frame.get_column(frame.columns[0]).to_list()
     elif nw.dependencies.is_into_series(documents):
         documents = nw.from_native(documents, series_only=True).to_list()
-    if isinstance(documents, np.ndarray) and documents.ndim != 1:
+    shape = documents.shape if isinstance(documents, np.ndarray) else (0,)
+    if len(shape) != 1:
         raise InputError(
-            f"the array has shape {documents.shape} · documents are a list of texts · for a matrix "
+            f"the array has shape {shape} · documents are a list of texts · for a matrix "
             "of counts pass scipy sparse with its vocabulary="
         )
     if not isinstance(documents, Iterable):
@@ -307,3 +333,42 @@ def _text(j: int, document: Any) -> str:
         f"document {j} is a {type(document).__name__} ({str(document)[:30]!r}) · topics are found "
         "in texts · pass the column that holds them, or text = str(value) of each"
     )
+
+
+class WordRanks(NamedTuple):
+    """The words of a topic in three orders: arrays over the vocabulary."""
+
+    weight: NDArray[np.float64]
+    relevance: NDArray[np.float64]
+    lift: NDArray[np.float64]
+
+    def best(self, by: Order, n: int) -> list[int]:
+        """Return the n words that come first, of those that the topic holds; ties by place."""
+        held = np.flatnonzero(self.weight)
+        if by == "lift" and held.size > _HUNDREDTH:
+            least = np.sort(self.weight[held])[-_HUNDREDTH]
+            held = held[self.weight[held] >= _LIFT_FLOOR * least]
+        scores: NDArray[np.float64] = getattr(self, by)[held]
+        return [int(w) for w in held[np.argsort(-scores, kind="stable")[:n]]]
+
+
+def word_ranks(
+    weight: NDArray[np.float64], corpus: NDArray[np.float64], relevance: float
+) -> WordRanks:
+    """Return weight, relevance λ·log(weight) + (1 − λ)·log(lift), and lift of the words of a topic.
+
+    Parameters
+    ----------
+    weight : ndarray (n_words,)
+        Adding up to 1.
+    corpus : ndarray (n_words,)
+        How much of each word there is in the corpus, in any unit.
+    relevance : float
+        λ.
+    """
+    share = corpus / corpus.sum()
+    lift = np.divide(weight, share, out=np.zeros_like(weight), where=share > 0)
+    told = np.full(weight.shape, -np.inf)
+    held = lift > 0
+    told[held] = relevance * np.log(weight[held]) + (1 - relevance) * np.log(lift[held])
+    return WordRanks(weight, told, lift)

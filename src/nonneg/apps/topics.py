@@ -7,14 +7,21 @@ from texts to X, `topic_fit.py` the runs, `topic_results.py` what comes out.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from nonneg.apps.rankings import Ranking
+from nonneg.apps.topic_fit import Fitted, Guides, Matrix, fit_topics, guides_of
+from nonneg.apps.topic_groups import class_shares, flows, period_shares
+from nonneg.apps.topic_measures import npmi
+from nonneg.apps.topic_number import candidates, weigh_numbers
+from nonneg.apps.topic_record import from_parts, to_parts
 from nonneg.apps.topic_results import (
     DocumentTopics,
     DocumentWord,
@@ -24,12 +31,20 @@ from nonneg.apps.topic_results import (
     Representative,
     Topic,
     TopicWord,
+    largest,
 )
-from nonneg.core.factorize import RandomState
+from nonneg.apps.topic_source import Corpus, TopicSource, open_source
+from nonneg.apps.topic_words import Order, word_ranks
+from nonneg.core.factorize import RandomState, as_generator, solve_left, whole_number
+from nonneg.errors import InputError, UnknownNameError
+from nonneg.io.documents import Documents
 
 __all__ = ["TopicModel"]
 
-Order = Literal["relevance", "weight", "lift"]
+# Known words' worth of doubt about a document that is to stand for a topic.
+_SHORT = 20.0
+# Levels of a topic tree, unless asked otherwise.
+_LEVELS = 10
 
 
 class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -67,7 +82,8 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Runs from different starts; their consensus is what is refined and kept.
     relevance : float in [0, 1], default 0.6
         λ of Sievert & Shirley (2014), by which words are ranked: 1 is by weight, 0 by lift.
-    random_state : int, Generator, RandomState or None
+    random_state : int, Generator, RandomState or None, default 0
+        A number makes the fit repeatable, bit for bit; None makes each fit another one.
     n_threads : int, optional
         Default: all cores. The result has the same bits for any number.
 
@@ -89,8 +105,14 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Known words of each document, repetitions counted.
     word_counts_ : ndarray of float (n_words,)
         How often each word occurs in the corpus.
-    matrix_ : sparse (n_documents, n_words) or None
-        What was factorized, and `counts_` the same as counts; both None in a loaded model.
+    word_weights_ : ndarray of float (n_words,)
+        The sum of each word's column in `matrix_`, against which lift is taken.
+    counts_, matrix_ : sparse (n_documents, n_words) or None
+        The counts, and what was factorized; both None in a loaded model.
+    components_ : ndarray (n_components, n_words)
+        H, and groups_ (n_components,) the topic of each row: merged topics have several.
+    weights_ : ndarray (n_documents, n_components)
+        W.
     stability_ : ndarray (n_topics_,) or None
         Mean cosine of each topic with its counterparts in the runs.
     coherence_ : ndarray (n_topics_,)
@@ -112,6 +134,17 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     n_topics_: int
+    source_: TopicSource
+    components_: NDArray[np.float64]
+    weights_: NDArray[np.float64]
+    groups_: NDArray[np.intp]
+    n_words_in_: NDArray[np.int64]
+    word_counts_: NDArray[np.float64]
+    word_weights_: NDArray[np.float64]
+    counts_: Matrix | None
+    matrix_: Matrix | None
+    labels_: Sequence[object] | None
+    times_: Sequence[object] | None
     topic_names_: list[str]
     vocabulary_: NDArray[Any]
     topic_words_: NDArray[np.float64]
@@ -139,7 +172,7 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pinned: Mapping[str, Mapping[str, float]] | None = None,
         n_runs: int = 10,
         relevance: float = 0.6,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
         n_threads: int | None = None,
     ) -> None:
         self.n_topics = n_topics
@@ -171,62 +204,198 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         documents : Documents, list of str, series, frame with one column, or sparse matrix
-            Texts; or counts (n_documents, n_words), which need the vocabulary.
+            Texts; or counts (n_documents, n_words), which need the vocabulary. A matrix with
+            fractions is taken as weighted already.
         y : ignored
         vocabulary : sequence of str, optional
             The word of each column of a matrix.
         names : sequence of str, optional
             A name for each document.
 
+        Returns
+        -------
+        TopicModel
+            Itself. The order of the documents makes no difference but for rounding.
+
         Raises
         ------
         InputError
             Documents or settings that cannot be used; the message says what to do.
         """
-        raise NotImplementedError
+        self._check_settings()
+        rng, _ = as_generator(self.random_state)
+        corpus = open_source(documents, self, vocabulary)
+        source, counts = corpus.source, corpus.counts
+        if not counts.nnz:
+            raise InputError(
+                f"none of the {counts.shape[0]} document(s) has a word of the vocabulary · nothing "
+                "can be learned · pass other documents"
+            )
+        X = source.weighted(counts)
+        known = X[np.flatnonzero(np.diff(X.indptr))]
+        guides = guides_of(self.seeds, self.pinned, source.vocabulary)
+        self.evidence_ = []
+        if isinstance(self.n_topics, str):
+            numbers = [k for k in candidates(*known.shape) if k >= guides.n_topics]
+            self.evidence_ = weigh_numbers(
+                known,
+                numbers or [guides.n_topics],
+                loss=self.loss,
+                rng=rng,
+                n_threads=self.n_threads,
+            )
+            n_topics = next(one.n_topics for one in self.evidence_ if one.chosen)
+        else:
+            n_topics = self.n_topics
+        _check_number(n_topics, known.shape, guides)
+        fitted = self._fitted(X, n_topics, guides, rng)
+        self.source_ = source
+        self.vocabulary_ = source.vocabulary
+        self.counts_, self.matrix_ = counts, X
+        self.n_words_in_ = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
+        self.word_counts_ = np.asarray(counts.sum(axis=0)).ravel()
+        self.word_weights_ = np.asarray(X.sum(axis=0)).ravel()
+        self._texts = corpus.texts
+        self._remember(documents, names, counts.shape[0])
+        self.left_out_ = _left_out(documents, corpus)
+        n_guided = guides.n_topics
+        order = np.concatenate(
+            [np.arange(n_guided), n_guided + _by_size(fitted.W[:, n_guided:])]
+        ).astype(np.intp)
+        self.components_, self.weights_ = fitted.H[order], fitted.W[:, order]
+        self.groups_ = np.arange(n_topics)
+        self.stability_ = None if fitted.stability is None else fitted.stability[order]
+        self.topic_names_ = [*guides.names, *[""] * (n_topics - n_guided)]
+        self._derive()
+        self.coherence_ = self._coherence()
+        return self
 
     def transform(self, documents: object) -> NDArray[np.float64]:
         """Return the shares of the topics in documents, new or old, (n_documents, n_topics_).
 
         Each row adds up to 1, or is 0 where no word is known. Fitted documents get the shares of
-        the fit, up to the tolerance of its last step.
+        the fit.
+
+        Parameters
+        ----------
+        documents : as for `fit`
+            A matrix needs the columns of the fit.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            They are no documents, or the matrix has other columns.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        X = self.source_.weighted(self.source_.counts(documents))
+        return self._shares(self._solve(X))
 
     def assign(self, documents: object) -> DocumentTopics:
         """Return the topic of each document with its margin, as `documents_` is for the fitted."""
-        raise NotImplementedError
+        shares = self.transform(documents)
+        names = documents.names if isinstance(documents, Documents) else None
+        return largest(shares, self.topic_names_, names)
 
     def topics(self, n_words: int = 10) -> Ranking[Topic]:
-        """Return the table of topics, largest first; `.to_frame()` makes it a frame."""
-        raise NotImplementedError
+        """Return the table of topics; `.to_frame()` makes it a frame.
+
+        Examples
+        --------
+        >>> from nonneg import TopicModel
+        >>> model = TopicModel(1).fit(["cats purr", "cats sleep"])
+        >>> model.topics(1)[0].words
+        ('cats',)
+        """
+        check_is_fitted(self)
+        n_words = whole_number("n_words", n_words)
+        mass = self.document_topics_.sum(axis=0)
+        found = self.documents_
+        rows = [
+            Topic(
+                topic=t,
+                name=self.topic_names_[t],
+                words=self._words(t, n_words, "relevance"),
+                by_weight=self._words(t, n_words, "weight"),
+                by_lift=self._words(t, n_words, "lift"),
+                documents=int((found.topic == t).sum()),
+                mixed=int((found.mixed & (found.topic == t)).sum()),
+                share=float(mass[t] / max(mass.sum(), 1e-300)),
+                coherence=float(self.coherence_[t]),
+                stability=None if self.stability_ is None else float(self.stability_[t]),
+            )
+            for t in range(self.n_topics_)
+        ]
+        return Ranking(rows, Topic)
 
     def top_words(
         self, topic: int | str, n: int = 10, *, by: Order = "relevance"
     ) -> Ranking[TopicWord]:
         """Return the words of a topic (its number or name), best first.
 
-        Only words that the topic holds are listed: fewer than n where it holds fewer.
+        Only words that the topic holds are listed: fewer than n where it holds fewer. By lift, only
+        words with at least a tenth of the weight of the topic's hundredth word, or all words would
+        be rare ones.
 
         Raises
         ------
         UnknownNameError
             There is no such topic.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        if by not in ("relevance", "weight", "lift"):
+            raise InputError(f'by={by!r} · it is "relevance", "weight" or "lift" · choose one')
+        t = self._number(topic)
+        ranks = word_ranks(self.topic_words_[t], self.word_weights_, self.relevance)
+        best = ranks.best(by, whole_number("n", n))
+        rows = [
+            TopicWord(
+                str(self.vocabulary_[w]),
+                float(self.topic_words_[t, w]),
+                float(ranks.relevance[w]),
+                float(ranks.lift[w]),
+            )
+            for w in best
+        ]
+        return Ranking(rows, TopicWord)
 
     def word_weights(self, topic: int | str) -> dict[str, float]:
         """Return the weights of the words of a topic, as `pinned` takes them; they add up to 1."""
-        raise NotImplementedError
+        check_is_fitted(self)
+        row = self.topic_words_[self._number(topic)]
+        return {str(self.vocabulary_[w]): float(row[w]) for w in np.flatnonzero(row)}
 
     def representatives(self, topic: int | str, n: int = 3) -> Ranking[Representative]:
-        """Return the fitted documents that the topic carries most."""
-        raise NotImplementedError
+        """Return the fitted documents that stand for a topic, best first.
+
+        They are ranked by the topic's share of them, less for documents of few words. The texts are
+        there where texts were fitted, and the model was not loaded from a file.
+        """
+        check_is_fitted(self)
+        t = self._number(topic)
+        mine = np.flatnonzero(self.documents_.topic == t)
+        length = self.n_words_in_[mine]
+        share = self.document_topics_[mine, t]
+        order = np.argsort(-share * length / (length + _SHORT), kind="stable")
+        rows = [
+            Representative(
+                self.documents_[int(j)].document,
+                float(self.document_topics_[j, t]),
+                None if self._texts is None else self._texts[j],
+            )
+            for j in mine[order[: whole_number("n", n)]]
+        ]
+        return Ranking(rows, Representative)
 
     def words_of(
         self, document: int | str, topic: int | str | None = None, n: int | None = 10
     ) -> Ranking[DocumentWord]:
         """Return the words of a document that carry its topic, the strongest first.
+
+        At the optimum the weight of a topic in a document is a sum over the document's words: with
+        frobenius each adds x·h, with kullback-leibler x·w·h/(WH), the word's probability of coming
+        from the topic; in units of the document's share of the topic.
 
         Parameters
         ----------
@@ -236,15 +405,50 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Default: the document's largest topic.
         n : int or None, default 10
             None: all; their contributions add up to the document's share of the topic.
+
+        Raises
+        ------
+        InputError
+            No such document; or a position, and the model was loaded from a file, which holds no
+            documents.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        x, w = self._document(document)
+        shares = self._shares(w)[0]
+        if not x.nnz:
+            return Ranking([], DocumentWord)
+        t = int(np.argmax(shares)) if topic is None else self._number(topic)
+        inside = self.groups_ == t
+        parts = w[0, inside] @ self.components_[inside][:, x.indices]
+        # Frobenius weighs a word by what the topic makes of it, Kullback–Leibler by its part in
+        # what all topics make of it.
+        carried = x.data * parts
+        if self.loss == "kullback-leibler":
+            whole = w[0] @ self.components_[:, x.indices]
+            carried = np.divide(carried, whole, out=np.zeros_like(carried), where=whole > 0)
+        total = carried.sum()
+        carried = carried * (shares[t] / total) if total > 0 else np.zeros_like(carried)
+        order = [at for at in np.argsort(-carried, kind="stable") if carried[at] > 0]
+        if n is not None:
+            order = order[: whole_number("n", n)]
+        rows = [
+            DocumentWord(str(self.vocabulary_[x.indices[at]]), float(carried[at])) for at in order
+        ]
+        return Ranking(rows, DocumentWord)
 
     def by_class(self, labels: Sequence[object] | None = None) -> Ranking[GroupShare]:
         """Return the mean share of each topic among the documents of each label.
 
         Labels default to those of the `Documents` that were fitted.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        given = self.labels_ if labels is None else list(labels)
+        if given is None:
+            raise InputError(
+                "the documents came without labels · there are no classes to tell apart · pass "
+                "labels=, one for each document"
+            )
+        return class_shares(self.document_topics_, self.topic_names_, given)
 
     def over_time(
         self, times: Sequence[object] | None = None, *, n_periods: int = 10
@@ -252,35 +456,294 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the mean share of each topic in each of n periods of equal length.
 
         Times (numbers, dates, or texts that are ISO dates) default to those of the `Documents`.
+        Periods are named by their starts; those without documents are left out.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        given = self.times_ if times is None else list(times)
+        if given is None:
+            raise InputError(
+                "the documents came without times · there are no periods to tell apart · pass "
+                "times=, one for each document"
+            )
+        n_periods = whole_number("n_periods", n_periods)
+        return period_shares(self.document_topics_, self.topic_names_, given, n_periods)
 
     def merge(self, topics: Sequence[int | str], name: str | None = None) -> TopicModel:
         """Return a model in which these topics are one; nothing else changes.
 
         A document's share of the new topic is the sum of its shares of the old ones, new documents
-        included.
+        included. It takes the place of the first of them.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        together = sorted({self._number(topic) for topic in topics})
+        if len(together) < 2:
+            raise InputError(
+                f"merge was given {len(together)} different topic(s) · it takes two or more · name "
+                "them by number or name"
+            )
+        first, others = together[0], together[1:]
+        kept = [t for t in range(self.n_topics_) if t not in others]
+        place = np.array([kept.index(first if t in others else t) for t in range(self.n_topics_)])
+        model = copy.copy(self)
+        model.groups_ = place[self.groups_]
+        model.topic_names_ = [
+            ("" if name is None else name) if t == first else self.topic_names_[t] for t in kept
+        ]
+        if self.stability_ is not None:
+            model.stability_ = self.stability_[kept]
+            model.stability_[kept.index(first)] = self.stability_[together].mean()
+        model._derive()
+        if self.counts_ is not None:
+            model.coherence_ = model._coherence()
+        else:
+            model.coherence_ = self.coherence_[kept]
+            model.coherence_[kept.index(first)] = self.coherence_[together].mean()
+        return model
 
     def rename(self, topic: int | str, name: str) -> Self:
         """Call a topic by another name."""
-        raise NotImplementedError
+        check_is_fitted(self)
+        self.topic_names_[self._number(topic)] = _checked_name(name)
+        self._derive()
+        return self
 
     def tree(self, n_topics: Sequence[int] | None = None) -> Ranking[Flow]:
         """Return how documents go from k topics to the next larger number, a row for each flow.
 
-        Numbers default to 2 … n_topics_. Needs the documents of the fit.
+        Each number of topics is fitted by itself, as this model was.
+
+        Parameters
+        ----------
+        n_topics : sequence of int, optional
+            In rising order. Default: 2 to n_topics_, at most ten steps.
+
+        Raises
+        ------
+        InputError
+            The model was loaded from a file, which holds no documents.
         """
-        raise NotImplementedError
+        check_is_fitted(self)
+        X = self.matrix_
+        if X is None:
+            raise self._no_documents("tree")
+        last = max(self.n_topics_, 2)
+        numbers = list(range(2, last + 1))[-_LEVELS:] if n_topics is None else list(n_topics)
+        if sorted(set(numbers)) != numbers or not numbers:
+            raise InputError(
+                f"n_topics={numbers} · a tree goes from few topics to many · give rising numbers"
+            )
+        guides = guides_of(self.seeds, self.pinned, self.vocabulary_)
+        levels = []
+        for k in numbers:
+            if k == self.n_topics_:
+                levels.append((self.documents_.topic, list(self.topic_names_)))
+                continue
+            level = copy.copy(self)
+            rng, _ = as_generator(copy.deepcopy(self.random_state))
+            _check_number(k, X.shape, guides)
+            fitted = self._fitted(X, k, guides, rng)
+            level.components_, level.weights_ = fitted.H, fitted.W
+            level.groups_ = np.arange(k)
+            level.topic_names_ = [*guides.names, *[""] * (k - guides.n_topics)]
+            level._derive()
+            levels.append((level.documents_.topic, level.topic_names_))
+        return flows(levels)
 
     def to_record(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what a model file holds: settings and vocabulary; topics and shares."""
-        raise NotImplementedError
+        """Return what a model file holds: settings and vocabulary; topics and shares.
+
+        The documents themselves stay out of it.
+
+        Raises
+        ------
+        InputError
+            It is not fitted, or has a vectorizer of your own, which only unpickling could restore.
+        """
+        return to_parts(self)
 
     @classmethod
-    def from_record(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-    ) -> TopicModel:
-        """Return the model of a record."""
-        raise NotImplementedError
+    def from_record(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TopicModel:
+        """Return the model of a record.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            A part is missing, or the parts contradict one another.
+        """
+        model = from_parts(cls, meta, arrays)
+        model._derive()
+        return model
+
+    # --- what the fit and the verbs share -------------------------------------------------------
+
+    def _check_settings(self) -> None:
+        if self.loss not in ("frobenius", "kullback-leibler"):
+            raise InputError(
+                f'loss={self.loss!r} · topics are found with "frobenius" or "kullback-leibler" · '
+                "choose one"
+            )
+        whole_number("n_runs", self.n_runs)
+        for name in ("n_topics", "max_words"):
+            value = getattr(self, name)
+            if not (value is None and name == "max_words") and not (
+                value == "auto" and name == "n_topics"
+            ):
+                whole_number(name, value)
+        is_number = isinstance(self.relevance, (int, float)) and not isinstance(
+            self.relevance, bool
+        )
+        if not is_number or not 0 <= self.relevance <= 1:
+            raise InputError(
+                f"relevance={self.relevance!r} · it is λ, from 0 (by lift) to 1 (by weight)"
+            )
+
+    def _fitted(
+        self, X: Matrix, n_topics: int, guides: Guides, rng: np.random.Generator
+    ) -> Fitted:
+        return fit_topics(
+            X,
+            n_topics,
+            loss=self.loss,
+            n_runs=self.n_runs,
+            guides=guides,
+            rng=rng,
+            n_threads=self.n_threads,
+        )
+
+    def _remember(self, documents: object, names: Sequence[str] | None, n: int) -> None:
+        """Keep what is known of the documents besides their words."""
+        read = documents if isinstance(documents, Documents) else None
+        self.labels_ = None if read is None else read.labels
+        self.times_ = None if read is None else read.times
+        if names is None:
+            names = None if read is None else read.names
+        if names is not None and len(names) != n:
+            raise InputError(
+                f"{len(names)} names were given · there are {n} documents · give one for each"
+            )
+        self.document_names_ = None if names is None else tuple(str(name) for name in names)
+
+    def _derive(self) -> None:
+        """Settle all that follows from components, weights, groups and names."""
+        self.n_topics_ = len(self.topic_names_)
+        shares = self._shares(self.weights_)
+        mass = self.weights_.sum(axis=0) * self.components_.sum(axis=1)
+        # A topic without documents still has words.
+        mass = np.where(mass > 0, mass, 1e-12)
+        phi = self.components_ / np.maximum(self.components_.sum(axis=1, keepdims=True), 1e-300)
+        words = np.zeros((self.n_topics_, phi.shape[1]))
+        np.add.at(words, self.groups_, phi * mass[:, None])
+        self.topic_words_ = words / np.maximum(words.sum(axis=1, keepdims=True), 1e-300)
+        taken = set(self.topic_names_)
+        for t, name in enumerate(self.topic_names_):
+            if not name:
+                said = ", ".join(self._words(t, 3, "relevance")) or "no words"
+                again = 2
+                name = said
+                while name in taken:
+                    name, again = f"{said} ({again})", again + 1
+                self.topic_names_[t] = name
+                taken.add(name)
+        self.document_topics_ = shares
+        self.documents_ = largest(shares, self.topic_names_, self.document_names_)
+
+    def _shares(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        shares = np.zeros((len(W), len(self.topic_names_)))
+        np.add.at(shares.T, self.groups_, W.T)
+        total = shares.sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(shares, total, out=shares, where=total > 0))
+
+    def _solve(self, X: Matrix) -> NDArray[np.float64]:
+        W = np.zeros((X.shape[0], len(self.components_)))
+        known = np.flatnonzero(np.diff(X.indptr))
+        if known.size:
+            W[known] = solve_left(
+                X[known], self.components_, loss=self.loss, n_threads=self.n_threads
+            )
+        return W
+
+    def _document(self, document: int | str) -> tuple[Matrix, NDArray[np.float64]]:
+        """Return the row of one document, and its weights."""
+        if isinstance(document, str):
+            x = self.source_.weighted(self.source_.counts([document]))
+            return x, self._solve(x)
+        if self.matrix_ is None:
+            raise self._no_documents("words_of a position")
+        n = self.matrix_.shape[0]
+        if isinstance(document, bool) or not isinstance(document, (int, np.integer)):
+            raise InputError(
+                f"document={document!r} · it is a position or a text · give one of these"
+            )
+        if not -n <= document < n:
+            raise InputError(
+                f"document={document} · positions go from 0 to {n - 1} · give one of these, or a "
+                "text"
+            )
+        at = int(document) % n
+        return self.matrix_[[at]], self.weights_[[at]]
+
+    def _no_documents(self, what: str) -> InputError:
+        return InputError(
+            f"{what} needs the documents · this model was loaded from a file, which holds none · "
+            "pass a text, or fit again"
+        )
+
+    def _words(self, t: int, n: int, by: Order) -> tuple[str, ...]:
+        ranks = word_ranks(self.topic_words_[t], self.word_weights_, self.relevance)
+        return tuple(str(self.vocabulary_[w]) for w in ranks.best(by, n))
+
+    def _coherence(self) -> NDArray[np.float64]:
+        listed = [self._words(t, 10, "relevance") for t in range(self.n_topics_)]
+        return npmi(listed, self.counts_, window=None, vocabulary=list(self.vocabulary_))
+
+    def _number(self, topic: int | str) -> int:
+        if isinstance(topic, str):
+            if topic in self.topic_names_:
+                return self.topic_names_.index(topic)
+            raise UnknownNameError(
+                f"there is no topic {topic!r} · they are {'; '.join(self.topic_names_[:5])}"
+                f"{' …' if self.n_topics_ > 5 else ''} · use one of these, or a number"
+            )
+        if isinstance(topic, bool) or not isinstance(topic, (int, np.integer)):
+            raise InputError(f"topic={topic!r} · it is a number or a name · give one of these")
+        if not 0 <= topic < self.n_topics_:
+            raise UnknownNameError(
+                f"there is no topic {topic} · their numbers go from 0 to {self.n_topics_ - 1}"
+            )
+        return int(topic)
+
+
+def _check_number(n_topics: int, shape: tuple[int, int], guides: Guides) -> None:
+    n_documents, n_words = shape
+    if n_topics > min(n_documents, n_words):
+        raise InputError(
+            f"n_topics={n_topics} · the corpus has {n_documents} document(s) with known words, and "
+            f"{n_words} word(s): more topics than either cannot be told apart · lower n_topics"
+        )
+    if n_topics < guides.n_topics:
+        raise InputError(
+            f"n_topics={n_topics} · {guides.n_topics} topics are seeded or pinned · raise n_topics"
+        )
+
+
+def _by_size(W: NDArray[np.float64]) -> NDArray[np.intp]:
+    total = W.sum(axis=1, keepdims=True)
+    shares = np.divide(W, total, out=np.zeros_like(W), where=total > 0)
+    return np.argsort(-shares.sum(axis=0), kind="stable")
+
+
+def _left_out(documents: object, corpus: Corpus) -> dict[str, int]:
+    """Count what has no part in the topics, by reason."""
+    found = dict(documents.left_out) if isinstance(documents, Documents) else {}
+    nothing = int((np.diff(corpus.counts.indptr) == 0).sum())
+    empty = 0 if corpus.texts is None else sum(not text.strip() for text in corpus.texts)
+    for reason, number in (("empty", empty), ("no known word", nothing - empty)):
+        if number:
+            found[reason] = found.get(reason, 0) + number
+    return found
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"name={name!r} · a topic is called by a text · give one")
+    return name
