@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.topic_labels import TopicClassifier
     from nonneg.apps.topics import TopicModel
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
@@ -36,6 +37,7 @@ __all__ = [  # noqa: RUF022
     "HuberLoss",
     "Recommender",
     "TopicModel",
+    "TopicClassifier",
     "save",
     "load",
     "relative_error",
@@ -57,6 +59,7 @@ _WHERE = {
     "HuberLoss": "nonneg.core.losses",
     "Recommender": "nonneg.apps.recommend",
     "TopicModel": "nonneg.apps.topics",
+    "TopicClassifier": "nonneg.apps.topic_labels",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",

@@ -27,16 +27,22 @@ from nonneg.io.model_file import ModelRecord, read_record, write_record
 
 if TYPE_CHECKING:
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.topic_labels import TopicClassifier
+    from nonneg.apps.topics import TopicModel
     from nonneg.estimators import NMF
 
-    Application = Recommender
+    Application = Recommender | TopicModel | TopicClassifier
 
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
 # The kinds that turn themselves into a record and back (`to_record`, `from_record`).
-_APPLICATIONS = {"recommender": ("nonneg.apps.recommend", "Recommender")}
+_APPLICATIONS = {
+    "recommender": ("nonneg.apps.recommend", "Recommender"),
+    "topics": ("nonneg.apps.topics", "TopicModel"),
+    "topic_classifier": ("nonneg.apps.topic_labels", "TopicClassifier"),
+}
 
 
 def save(model: Factorization | NMF | Application, path: PathLike, *, force: bool = False) -> Path:
@@ -44,7 +50,7 @@ def save(model: Factorization | NMF | Application, path: PathLike, *, force: boo
 
     Parameters
     ----------
-    model : NMF, Factorization or Recommender
+    model : NMF, Factorization, Recommender, TopicModel or TopicClassifier
         An estimator must be fitted. Its `callback` is left out; a random state that is no whole
         number becomes the seed that was drawn from it.
     path : str or path
@@ -90,7 +96,7 @@ def load(path: PathLike) -> Factorization | NMF | Application:
 
     Returns
     -------
-    NMF, Factorization or Recommender
+    NMF, Factorization, Recommender, TopicModel or TopicClassifier
         Whatever was saved. An estimator is fitted and can `transform`.
 
     Raises

@@ -191,7 +191,7 @@ def test_a_recommender_has_no_table(
     path = tmp_path / "taste.nonneg"
     run("recommend", ratings, "-o", path)
     message = fails("transform", path, counts, "-o", tmp_path / "W.csv")
-    assert "is a saved recommender" in message
+    assert "is a saved Recommender" in message
 
 
 @pytest.mark.parametrize(

@@ -390,8 +390,8 @@ def _count(
 
 
 def _n_documents(documents: Tokens) -> int:
-    # A sparse matrix has no length.
-    return int(np.shape(documents)[0]) if scipy.sparse.issparse(documents) else len(documents)
+    sparse = scipy.sparse.issparse(documents)  # which has no length
+    return int(documents.shape[0] if sparse else len(documents))
 
 
 #: Where a word is: starts and ends of disjoint intervals of windows, ascending.

@@ -207,25 +207,33 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a saved model found: error, status, the top of each component.
+    """Show what a saved model found: the top of each component, taste or topic.
 
     Example: nonneg show genes.nonneg --top 20
     """
-    from nonneg.apps.recommend import Recommender
-    from nonneg.cli import draw, draw_taste
-    from nonneg.io.names import read_titles
+    from nonneg.cli import draw
     from nonneg.models import load
     from nonneg.report.facts import factorization_facts
-    from nonneg.report.taste import taste_facts
 
-    loaded = load(model)
+    loaded: Any = load(model)
     facts: dict[str, Any] = {"source": str(model)}
-    if isinstance(loaded, Recommender):
+    kind = type(loaded).__name__
+    if kind == "Recommender":
+        from nonneg.cli import draw_taste
+        from nonneg.io.names import read_titles
+        from nonneg.report.taste import taste_facts
+
         names = None if titles is None else read_titles(titles)
         facts |= taste_facts(loaded, top=top, titles=names)
         answer(facts, as_json, lambda: draw_taste.tastes(facts))
     elif titles is not None:
         raise InputError(f"--titles is for recommenders · '{model}' is none · leave it out")
+    elif kind in ("TopicModel", "TopicClassifier"):
+        from nonneg.cli import draw_topics
+        from nonneg.report.topics import saved_facts
+
+        facts |= saved_facts(loaded, top=top)
+        answer(facts, as_json, lambda: draw_topics.topics(facts))
     else:
         facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
         answer(facts, as_json, lambda: draw.factorization(facts))
@@ -280,9 +288,11 @@ def _load(path: Path) -> NMF:
             "penalties, bounds and missing values it was fitted with · fit with nonneg fit or "
             "nonneg.NMF, and save that"
         )
+    kind = type(loaded).__name__
+    use = "topics-of {} NEWDOCS" if kind.startswith("Topic") else "recommend {} --user ..."
     raise InputError(
-        f"'{path}' is a saved recommender · it holds no factors of a table · use it with "
-        f"nonneg recommend {path} --user ..."
+        f"'{path}' is a saved {kind} · it holds no factors of a table · use it with nonneg "
+        f"{use.format(path)}"
     )
 
 
