@@ -89,17 +89,20 @@ def to_pyldavis(model: TopicModel) -> PyLDAvis:
 
 
 class TopicData(TypedDict):
-    """What topicwizard shows, under the names of its `TopicData`."""
+    """What topicwizard shows, under the names of its `TopicData`.
+
+    The matrices are `csr_matrix`, since its map of documents takes no `csr_array`. Positions are
+    left to topicwizard, which computes those that it does not find.
+    """
 
     corpus: list[str]
     vocab: NDArray[Any]
-    document_term_matrix: scipy.sparse.csr_array[Any]
+    document_term_matrix: scipy.sparse.csr_matrix[Any]
     document_topic_matrix: NDArray[np.float64]
     topic_term_matrix: NDArray[np.float64]
-    document_representation: scipy.sparse.csr_array[Any]
+    document_representation: scipy.sparse.csr_matrix[Any]
     transform: Callable[[Any], NDArray[np.float64]]
     topic_names: list[str]
-    classes: NDArray[Any] | None
 
 
 def to_topicwizard(model: TopicModel, documents: Documents | Sequence[str]) -> TopicData:
@@ -117,7 +120,6 @@ def to_topicwizard(model: TopicModel, documents: Documents | Sequence[str]) -> T
     InputError
         The model was loaded, or was fitted to other documents.
     """
-    labels = documents.labels if isinstance(documents, Documents) else None
     texts = list(documents.texts if isinstance(documents, Documents) else documents)
     counts, matrix = model.counts_, model.matrix_
     if counts is None or matrix is None:
@@ -133,13 +135,12 @@ def to_topicwizard(model: TopicModel, documents: Documents | Sequence[str]) -> T
     return {
         "corpus": [texts[row] for row in known],
         "vocab": np.array([str(word) for word in model.vocabulary_]),
-        "document_term_matrix": scipy.sparse.csr_array(counts)[known],
+        "document_term_matrix": scipy.sparse.csr_matrix(counts[known]),
         "document_topic_matrix": model.document_topics_[known],
         "topic_term_matrix": model.topic_words_,
-        "document_representation": scipy.sparse.csr_array(matrix)[known],
+        "document_representation": scipy.sparse.csr_matrix(matrix[known]),
         "transform": model.transform,
         "topic_names": list(model.topic_names_),
-        "classes": None if labels is None else np.array([str(labels[row]) for row in known]),
     }
 
 

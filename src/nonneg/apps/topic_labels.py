@@ -31,10 +31,19 @@ __all__ = ["LabelEvaluation", "MethodScore", "TopicClassifier"]
 
 Progress = Callable[[str, float], None]
 
-# Inverse strength of the ridge. Shares are few and scaled; of the many words, each says little.
-_C_TOPICS, _C_WORDS = 1.0, 10.0
 _PREDICT_TAG = 0.5  # probability from which a document has a tag
 _FEWEST_TEXTS_OF_A_WORD = 100  # texts, from which words of a single one are left out
+
+
+class _Fit(NamedTuple):
+    """How a regression is fitted: the inverse strength of its ridge, and how exactly."""
+
+    strength: float
+    tol: float
+
+
+# Shares are few and scaled; of the many words, each says little, and the last digits cost most.
+_ON_TOPICS, _ON_WORDS = _Fit(1.0, 1e-6), _Fit(10.0, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _, data = _labelled(documents, labels)
         self.topics_ = self._unfitted().fit(documents)
         shares = self.topics_.document_topics_[data.rows]
-        self.coef_, self.intercept_ = _regression(shares, data.codes, data.multilabel, _C_TOPICS)
+        self.coef_, self.intercept_ = _regression(shares, data.codes, data.multilabel, _ON_TOPICS)
         self.classes_ = np.array(data.names, dtype=object)
         self.multilabel_ = data.multilabel
         self.evaluation_ = None
@@ -208,11 +217,11 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             model = self._unfitted().fit(list(chosen[train]))
             known = data.codes[train]
             sides = {
-                "topics": (model.document_topics_, model.transform(list(chosen[test])), _C_TOPICS),
-                "all words": (*_words(chosen[train], chosen[test]), _C_WORDS),
+                "topics": (model.document_topics_, model.transform(list(chosen[test])), _ON_TOPICS),
+                "all words": (*_words(chosen[train], chosen[test]), _ON_WORDS),
             }
-            for name, (left, right, strength) in sides.items():
-                fitted = _regression(left, known, data.multilabel, strength)
+            for name, (left, right, how) in sides.items():
+                fitted = _regression(left, known, data.multilabel, how)
                 predictions[name][test] = _decide(right, *fitted, data.multilabel)
             predictions["most frequent label"][test] = _most_frequent(known)
         self.evaluation_ = _evaluated(data, parts, n_folds, predictions)
@@ -405,7 +414,7 @@ def _words(train: NDArray[Any], test: NDArray[Any]) -> tuple[Any, Any]:
 
 
 def _regression(
-    features: Any, codes: NDArray[np.bool_], multilabel: bool, strength: float
+    features: Any, codes: NDArray[np.bool_], multilabel: bool, how: _Fit
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logistic regression: of one of several labels, or of each tag on its own.
 
@@ -423,37 +432,33 @@ def _regression(
     with threadpool_limits(1):
         if multilabel:
             for tag in range(n_labels):
-                _one_tag(features, codes[:, tag], strength, coef[tag], intercept[tag : tag + 1])
+                _one_tag(features, codes[:, tag], how, coef[tag], intercept[tag : tag + 1])
         else:
-            _classes(features, codes.argmax(axis=1), strength, coef, intercept)
+            _classes(features, codes.argmax(axis=1), how, coef, intercept)
     return coef / scale, intercept
 
 
 _NEVER = -1e3  # log-odds of a label that no document of the training part has
 
 
-def _classes(
-    features: Any, labels: NDArray[np.intp], strength: float, coef: Any, intercept: Any
-) -> None:
+def _classes(features: Any, labels: NDArray[np.intp], how: _Fit, coef: Any, intercept: Any) -> None:
     present = np.unique(labels)
     intercept[:] = _NEVER
     if len(present) == 1:
         intercept[present] = 0.0
         return
-    model = LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(features, labels)
+    model = LogisticRegression(C=how.strength, max_iter=1000, tol=how.tol).fit(features, labels)
     if len(present) == 2:  # one row of coefficients, of the second against the first
         coef[present[1]], intercept[present] = model.coef_[0], (0.0, model.intercept_[0])
     else:
         coef[present], intercept[present] = model.coef_, model.intercept_
 
 
-def _one_tag(
-    features: Any, has: NDArray[np.bool_], strength: float, coef: Any, intercept: Any
-) -> None:
+def _one_tag(features: Any, has: NDArray[np.bool_], how: _Fit, coef: Any, intercept: Any) -> None:
     if has.all() or not has.any():
         intercept[:] = -_NEVER if has.all() else _NEVER
         return
-    model = LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(features, has)
+    model = LogisticRegression(C=how.strength, max_iter=1000, tol=how.tol).fit(features, has)
     coef[:], intercept[:] = model.coef_[0], model.intercept_[0]
 
 
