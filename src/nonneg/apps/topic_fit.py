@@ -1,8 +1,8 @@
-"""Topics of a weighted document-term matrix: runs, their consensus, seeds and pins.
+"""Topics of a weighted document-term matrix: the start, the runs, seeds and pins.
 
-A run from a random start finds one of several local optima. Here many runs are matched, their
-medians are where the last run starts, and what it finds is the answer (`selection/stability.py`):
-the same for other seeds wherever the runs agree. Seeded topics are drawn to their words by
+A run from a random start finds one of several local optima. Topics start from the singular value
+decomposition instead, which has no random number: they are the same on every run, in whatever order
+the documents come. Runs from random starts say how sure each topic is. Seeded topics are drawn to their words by
 documents of our own making, which hold nothing else (as in Guided NMF: Vendrow et al. 2021).
 """
 
@@ -15,26 +15,37 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from nonneg.core.alternate import Status
 from nonneg.core.factorize import Factorization, factorize, solve_left
+from nonneg.core.init import starting_factors
+from nonneg.core.intake import as_data
 from nonneg.core.runs import factorize_runs
 from nonneg.errors import InputError
 from nonneg.metrics import match_components
-from nonneg.selection.stability import refit, stable_components
 
-__all__ = ["Fitted", "Guides", "Loss", "Matrix", "finished", "fit_topics", "guides_of"]
+__all__ = [
+    "Fitted",
+    "Guides",
+    "Loss",
+    "Matrix",
+    "finished",
+    "fit_topics",
+    "found_again",
+    "guides_of",
+]
 
 Loss = Literal["frobenius", "kullback-leibler"]
 Matrix = Any  # scipy sparse CSR (n_documents, n_words)
 
 # Closer than `factorize` by default: topics are compared between runs to the third decimal.
-_TOL, _RUN_TOL = 1e-6, 1e-4
+_TOL = 1e-6
 _MAX_ITER = 2000
 # How much the documents of a seed weigh, relative to its share of the corpus if all topics were of
 # one size.
-_SEED_WEIGHT = 0.5
+_SEED_WEIGHT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,20 +147,60 @@ def _free(
     rng: np.random.Generator,
     n_threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    if n_runs == 1:
-        fit = factorize(
-            X, k, loss=loss, tol=_TOL, max_iter=_MAX_ITER, random_state=rng, n_threads=n_threads
-        )
-        finished([fit])
-        return np.asarray(fit.H, dtype=np.float64), None
+    W, H = _start(X, k)
+    fit = factorize(
+        X,
+        W=W,
+        H=H,
+        loss=loss,
+        tol=_TOL,
+        max_iter=_MAX_ITER,
+        random_state=0,  # only where a component dies
+        n_threads=n_threads,
+    )
+    finished([fit])
+    H = np.asarray(fit.H, dtype=np.float64)
+    return H, found_again(X, H, loss=loss, n_runs=n_runs - 1, rng=rng, n_threads=n_threads)
+
+
+def found_again(
+    X: Matrix,
+    H: NDArray[np.float64],
+    *,
+    loss: Loss,
+    n_runs: int,
+    rng: np.random.Generator,
+    n_threads: int | None,
+) -> NDArray[np.float64] | None:
+    """Return the mean cosine of each topic with its counterpart in runs from random starts."""
+    if n_runs == 0:
+        return None
     fits = factorize_runs(
-        X, k, n_runs=n_runs, loss=loss, tol=_RUN_TOL, random_state=rng, n_threads=n_threads
+        X, len(H), n_runs=n_runs, loss=loss, random_state=rng, n_threads=n_threads
     )
     finished(fits)
-    stable = stable_components(fits)
-    last = refit(X, stable.components, loss=loss, tol=_TOL, max_iter=_MAX_ITER, n_threads=n_threads)
-    finished([last])
-    return np.asarray(last.H, dtype=np.float64), stable.cosines
+    return np.asarray(np.mean([match_components(H, fit.H).cosines for fit in fits], axis=0))
+
+
+def _start(X: Matrix, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return W and H from the singular value decomposition, without any random number.
+
+    NNDSVDa (Boutsidis & Gallopoulos 2008). The library's own is drawn at random and good to some
+    digits, which is enough to fit as well but, with many topics, not to end at the same ones.
+    """
+    data = as_data(X)
+    small = min(X.shape)
+    if k < small // 2:
+        # Equal entries: another order of the documents is the same start.
+        U, S, Vt = scipy.sparse.linalg.svds(X, k, v0=np.full(small, small**-0.5), tol=0)
+        U, S, Vt = U[:, ::-1], S[::-1], Vt[::-1]
+    else:
+        U, S, Vt = np.linalg.svd(X.toarray(), full_matrices=False)
+        U, S, Vt = U[:, :k], S[:k], Vt[:k]
+    svd = (U, np.ldexp(S, -data.exponent), Vt.T)
+    W, F = starting_factors(data, k, "nndsvda", np.random.default_rng(0), svd)
+    half = data.exponent // 2
+    return np.ldexp(W, data.exponent - half), np.ldexp(F, half).T
 
 
 def _guided(
@@ -181,7 +232,7 @@ def _guided(
         loss=loss,
         fixed_W=fixed_W,
         fixed_H=fixed_H,
-        tol=_RUN_TOL if n_runs > 1 else _TOL,
+        tol=_TOL,
         max_iter=_MAX_ITER,
         random_state=rng,
         n_threads=n_threads,
@@ -189,10 +240,8 @@ def _guided(
     finished(fits)
     best = min(fits, key=lambda fit: fit.objective)
     H = np.asarray(best.H, dtype=np.float64)
-    if n_runs == 1:
-        return H, None
-    cosines = [match_components(H, fit.H).cosines for fit in fits if fit is not best]
-    return H, np.mean(cosines, axis=0)
+    others = [match_components(H, fit.H).cosines for fit in fits if fit is not best]
+    return H, np.mean(others, axis=0) if others else None
 
 
 def _seed_documents(

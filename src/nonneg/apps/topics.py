@@ -79,11 +79,14 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     pinned : mapping of name to {word: weight}, optional
         Topics that stay as they are; `word_weights` of another model gives such weights.
     n_runs : int ≥ 1, default 10
-        Runs from different starts; their consensus is what is refined and kept.
+        The first starts from the singular value decomposition, without any random number, and is
+        what is kept: the same topics on every run, whatever the random state. The others start at
+        random and say how stable each topic is. With seeds or pins all start at random, and the
+        best is kept.
     relevance : float in [0, 1], default 0.6
         λ of Sievert & Shirley (2014), by which words are ranked: 1 is by weight, 0 by lift.
     random_state : int, Generator, RandomState or None, default 0
-        A number makes the fit repeatable, bit for bit; None makes each fit another one.
+        Concerns the random starts: stability, evidence for a number, seeded topics.
     n_threads : int, optional
         Default: all cores. The result has the same bits for any number.
 
@@ -597,9 +600,7 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"relevance={self.relevance!r} · it is λ, from 0 (by lift) to 1 (by weight)"
             )
 
-    def _fitted(
-        self, X: Matrix, n_topics: int, guides: Guides, rng: np.random.Generator
-    ) -> Fitted:
+    def _fitted(self, X: Matrix, n_topics: int, guides: Guides, rng: np.random.Generator) -> Fitted:
         return fit_topics(
             X,
             n_topics,
