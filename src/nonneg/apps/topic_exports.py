@@ -15,9 +15,9 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from nonneg.apps.topic_results import DocumentTopics
+from nonneg.apps.topic_source import texts_of
 from nonneg.apps.topics import TopicModel
 from nonneg.errors import InputError
-from nonneg.io.documents import Documents
 
 __all__ = [
     "PyLDAvis",
@@ -105,7 +105,7 @@ class TopicData(TypedDict):
     topic_names: list[str]
 
 
-def to_topicwizard(model: TopicModel, documents: Documents | Sequence[str]) -> TopicData:
+def to_topicwizard(model: TopicModel, documents: object) -> TopicData:
     """Return topicwizard's `TopicData`: `topicwizard.visualize(topic_data=...)`.
 
     Parameters
@@ -120,7 +120,7 @@ def to_topicwizard(model: TopicModel, documents: Documents | Sequence[str]) -> T
     InputError
         The model was loaded, or was fitted to other documents.
     """
-    texts = list(documents.texts if isinstance(documents, Documents) else documents)
+    texts = texts_of(documents)
     counts, matrix = model.counts_, model.matrix_
     if counts is None or matrix is None:
         raise InputError(
@@ -131,7 +131,7 @@ def to_topicwizard(model: TopicModel, documents: Documents | Sequence[str]) -> T
         raise InputError(
             f"{len(texts)} documents · the model was fitted to {counts.shape[0]} · give the same"
         )
-    known = np.flatnonzero(model.document_topics_.sum(axis=1) > 0)
+    known = np.flatnonzero(model.document_topics_.any(axis=1)).tolist()
     return {
         "corpus": [texts[row] for row in known],
         "vocab": np.array([str(word) for word in model.vocabulary_]),

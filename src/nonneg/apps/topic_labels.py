@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
 
+from nonneg.apps.topic_source import texts_of
 from nonneg.apps.topics import TopicModel
 from nonneg.errors import InputError
 from nonneg.io.documents import Documents, Label
@@ -233,8 +234,11 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A document without a known word gets what its lack of topics speaks for, usually the most
         frequent label; `topics_.assign(documents).unknown` tells which these are.
         """
-        probabilities = self.predict_proba(documents)
-        if not self.multilabel_:
+        return self.decide(self.predict_proba(documents))
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
+        """Return the labels that go with probabilities of `predict_proba`, as `predict` does."""
+        if not self._fitted().multilabel_:
             labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
             return labels
         tags = np.empty(len(probabilities), dtype=object)
@@ -344,9 +348,7 @@ class _Data(NamedTuple):
 
 
 def _labelled(documents: object, labels: Sequence[Label] | None) -> tuple[list[str], _Data]:
-    if isinstance(documents, str):
-        raise InputError("documents are one text · a label is of one of many · give a list")
-    texts = list(documents.texts if isinstance(documents, Documents) else documents)  # type: ignore[call-overload]
+    texts = list(texts_of(documents))
     if labels is None:
         labels = documents.labels if isinstance(documents, Documents) else None
     if labels is None or len(labels) != len(texts):

@@ -136,7 +136,7 @@ def c_v(
     >>> from nonneg.apps.topic_measures import c_v
     >>> texts = [["cat", "dog"], ["dog", "cat"], ["tax", "law"], ["law", "tax"]]
     >>> c_v([["cat", "dog"], ["cat", "tax"]], texts).round(3).tolist()
-    [1.0, 0.161]
+    [1.0, 0.026]
     """
     together = _count(topics, documents, window, vocabulary)
     values = np.zeros(len(topics))

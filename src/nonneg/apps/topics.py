@@ -265,7 +265,9 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         order = np.concatenate(
             [np.arange(n_guided), n_guided + _by_size(fitted.W[:, n_guided:])]
         ).astype(np.intp)
-        self.components_, self.weights_ = fitted.H[order], fitted.W[:, order]
+        # In the layout of a loaded model, whose sums are then the same to the last bit.
+        self.components_ = np.ascontiguousarray(fitted.H[order])
+        self.weights_ = np.ascontiguousarray(fitted.W[:, order])
         self.groups_ = np.arange(n_topics)
         self.stability_ = None if fitted.stability is None else fitted.stability[order]
         self.topic_names_ = [*guides.names, *[""] * (n_topics - n_guided)]

@@ -41,6 +41,11 @@ _AS_OPTIONS = {
     "label=COLUMN": "--label COLUMN",
     "time=COLUMN": "--time COLUMN",
     'label="folder"': "--label folder",
+    "n_topics=": "-k ",
+    "lower n_topics": "lower -k",
+    "min_df=": "--min-df ",
+    "max_df=": "--max-df ",
+    "lower min_df or raise max_df": "lower --min-df or raise --max-df",
 }
 
 

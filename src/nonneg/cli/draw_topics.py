@@ -19,6 +19,7 @@ _WIDEST_CONFUSION = 6  # labels whose table fits 80 columns
 _MOST_CONFUSIONS = 8
 _MOST_TOPICS = 3  # of a label
 _WORTH_SAYING = 0.05  # share of a topic in the documents of a label
+_A_PART = 0.2  # of a topic's documents: smaller flows are no split
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -30,7 +31,9 @@ def topics(facts: Facts) -> Drawing:
         style="bold",
     )
     yield grid(_about(facts))
-    yield heading("Topics, largest first")
+    shares = [row["share"] for row in facts["topics"]]
+    guided = shares != sorted(shares, reverse=True)
+    yield heading(f"Topics, {'those looked for' if guided else 'largest'} first")
     yield _table(facts["topics"], facts["n_documents"])
     yield from _examples(facts["topics"])
     if facts["evidence"]:
@@ -120,11 +123,9 @@ def _examples(rows: list[Facts]) -> Drawing:
 
 def _evidence(tried: list[Facts]) -> Drawing:
     yield heading("How many topics: what was tried")
-    table = _columns(
-        ("topics", True), ("stability", True), ("held out", True), ("coherence", True), ("", False)
-    )
+    table = _columns(("topics", True), ("stability", True), ("held out", True), ("", False))
     for entry in tried:
-        numbers = (f"{entry[key]:.3f}" for key in ("stability", "held_out", "coherence"))
+        numbers = (f"{entry[key]:.3f}" for key in ("stability", "held_out"))
         table.add_row(
             str(entry["n_topics"]), *numbers, Text("chosen", "bold") if entry["chosen"] else ""
         )
@@ -132,17 +133,28 @@ def _evidence(tried: list[Facts]) -> Drawing:
 
 
 def _tree(flows: list[Facts]) -> Drawing:
-    yield heading("Where the topics come from")
+    yield heading("How topics split, step by step")
     table = _columns(("topics", True), ("from", False), ("to", False), ("documents", True))
-    told = 0
-    for flow in flows:
-        table.add_row(
-            f"{flow['n_topics']} to {flow['n_next']}" if flow["n_topics"] != told else "",
-            clean(flow["name"], _DOCUMENT),
-            clean(flow["next_name"], _DOCUMENT),
-            f"{flow['documents']:,}",
-        )
-        told = flow["n_topics"]
+    for step in sorted({flow["n_topics"] for flow in flows}):
+        here = [flow for flow in flows if flow["n_topics"] == step]
+        label = f"{step} to {here[0]['n_next']}"
+        split, kept = [], 0
+        for topic in sorted({flow["topic"] for flow in here}):
+            mine = [flow for flow in here if flow["topic"] == topic]
+            size = sum(flow["documents"] for flow in mine)
+            parts = [flow for flow in mine if flow["documents"] >= _A_PART * size]
+            split += parts if len(parts) > 1 else []
+            kept += len(parts) == 1
+        told = None
+        for flow in split:
+            name = clean(flow["name"], _DOCUMENT) if flow["topic"] != told else ""
+            table.add_row(
+                label, name, clean(flow["next_name"], _DOCUMENT), f"{flow['documents']:,}"
+            )
+            told, label = flow["topic"], ""
+        if kept:
+            rest = "1 topic stays as it is" if kept == 1 else f"{kept} topics stay as they are"
+            table.add_row(label, Text(rest, "dim"), "", "")
     yield Padding(table, (0, 0, 0, 2))
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["topics", "topics_of"]
 
+_MANY_UNKNOWN = 0.1  # of the documents: the words that are left do not do for them
+
 TextColumn = Annotated[
     str | None, typer.Option("--text", metavar="COLUMN", help="The column of the texts.")
 ]
@@ -150,6 +152,11 @@ def topics(
     answer(facts, as_json, lambda: draw_topics.topics(facts))
     for file in written:
         wrote(file, as_json)
+    if facts["unknown"] > _MANY_UNKNOWN * facts["n_documents"]:
+        note(
+            f"{facts['unknown']:,} of {facts['n_documents']:,} documents have no known word · add "
+            "--min-df 2, or 1, to know rarer words"
+        )
     if output is None:
         note("nothing was saved · add -o MODEL to keep the model")
 
@@ -180,6 +187,7 @@ def topics_of(
     with Work() as work:
         work.phase("loading")
         from nonneg.apps.topic_exports import document_rows
+        from nonneg.apps.topic_results import largest
         from nonneg.io.records import write_records
         from nonneg.report.topics import new_document_facts
 
@@ -189,12 +197,12 @@ def topics_of(
             topic_model.n_threads = threads
         data = _read(work, path, text, None, None, None)
         work.phase(f"reading the topics of {len(data):,} documents")
-        assigned = topic_model.assign(data)
         shares = topic_model.transform(data)
+        assigned = largest(shares, topic_model.topic_names_, data.names)
         labels = probabilities = None
         if fitted is not topic_model:
-            labels = fitted.predict(data).tolist()
             probabilities = fitted.predict_proba(data)
+            labels = fitted.decide(probabilities).tolist()
         facts = {
             "model": str(model),
             "source": str(path),

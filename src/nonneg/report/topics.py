@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _SNIPPET = 200  # characters of a document: what a person needs to know it again
+_UNKNOWN = "no known word"  # such documents are there, without a topic: `unknown` counts them
 _DIVERSITY_WORDS = 10
 
 
@@ -70,7 +71,9 @@ def topic_facts(model: TopicModel, *, top: int = 10, examples: int = 1) -> Facts
         "seed": seed if isinstance(seed, int) else None,
         "mixed": int(assigned.mixed.sum()),
         "unknown": int(assigned.unknown.sum()),
-        "left_out": dict(model.left_out_),
+        "left_out": {
+            reason: number for reason, number in model.left_out_.items() if reason != _UNKNOWN
+        },
         "coherence": float(np.mean(model.coherence_)),
         "diversity": topic_diversity(words),
         "stability": None if stability is None else float(np.mean(stability)),
@@ -79,7 +82,6 @@ def topic_facts(model: TopicModel, *, top: int = 10, examples: int = 1) -> Facts
                 "n_topics": tried.n_topics,
                 "stability": tried.stability,
                 "held_out": tried.held_out,
-                "coherence": tried.coherence,
                 "chosen": tried.chosen,
             }
             for tried in model.evidence_
@@ -130,7 +132,7 @@ def _snippet(text: str) -> str:
 
 
 def saved_facts(model: TopicModel | TopicClassifier, *, top: int = 10) -> Facts:
-    """The facts of a loaded model: `topic_facts` without texts, and `classifier`, if it is one."""
+    """The facts of a loaded model: `topic_facts` without texts; `classifier`, if it is one."""
     if isinstance(model, TopicModel):
         return topic_facts(model, top=top, examples=0)
     return saved_facts(model.topics_, top=top) | {"classifier": classifier_facts(model)}
@@ -142,23 +144,16 @@ def label_facts(model: TopicModel, labels: Sequence[Label]) -> Facts:
     Returns
     -------
     dict
-        `labels`: for each its `label`, `documents` and `shares` (mean share of each topic in
-        these documents); `grouping`: the topics as groups against classes (`purity`, `nmi_max`,
-        `nmi_arithmetic`, `ari`, `matched_accuracy`), None for tags.
+        `labels`: for each its `label`, `documents` (with a known word) and `shares` (mean share
+        of each topic in these); `grouping`: the topics as groups against classes (`purity`,
+        `nmi_max`, `nmi_arithmetic`, `ari`, `matched_accuracy`), None for tags.
     """
-    tags = [label if isinstance(label, tuple) else (label,) for label in labels]
-    names = sorted({tag for row in tags for tag in row if tag is not None})
-    has = np.array([[name in row for name in names] for row in tags], dtype=np.float64)
-    shares = model.document_topics_
-    known = (shares.sum(axis=1) > 0).astype(np.float64)
-    means = (has.T @ shares) / np.maximum(has.T @ known, 1.0)[:, None]
-    return {
-        "labels": [
-            {"label": name, "documents": int(count), "shares": row}
-            for name, count, row in zip(names, has.sum(axis=0), means.tolist(), strict=True)
-        ],
-        "grouping": _grouping(model.documents_, labels),
-    }
+    found: dict[str, Facts] = {}
+    for part in model.by_class(labels):
+        start = {"label": str(part.group), "documents": part.documents}
+        label = found.setdefault(str(part.group), start | {"shares": [0.0] * model.n_topics_})
+        label["shares"][part.topic] = part.share
+    return {"labels": list(found.values()), "grouping": _grouping(model.documents_, labels)}
 
 
 def _grouping(assigned: DocumentTopics, labels: Sequence[Label]) -> Facts | None:
@@ -220,10 +215,14 @@ def time_facts(model: TopicModel, times: Sequence[object], *, n_periods: int = 1
     """
     periods: dict[Any, Facts] = {}
     for found in model.over_time(times, n_periods=n_periods):
-        start = {"period": str(found.group), "documents": found.documents}
+        start = {"period": _time(found.group), "documents": found.documents}
         period = periods.setdefault(found.group, start | {"shares": [0.0] * model.n_topics_})
         period["shares"][found.topic] = found.share
     return list(periods.values())
+
+
+def _time(start: object) -> str:
+    return f"{start:g}" if isinstance(start, float) else str(start)
 
 
 def flow_facts(model: TopicModel) -> list[Facts]:
