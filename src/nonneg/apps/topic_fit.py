@@ -2,8 +2,9 @@
 
 A run from a random start finds one of several local optima. Topics start from the singular value
 decomposition instead, which has no random number: they are the same on every run, in whatever order
-the documents come. Runs from random starts say how sure each topic is. Seeded topics are drawn to their words by
-documents of our own making, which hold nothing else (as in Guided NMF: Vendrow et al. 2021).
+the documents come. Runs from random starts say how sure each topic is. Seeded topics are drawn to
+their words by documents of our own making, which hold nothing else (as in Guided NMF: Vendrow et
+al. 2021).
 """
 
 from __future__ import annotations
