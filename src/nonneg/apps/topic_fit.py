@@ -266,3 +266,24 @@ def finished(fits: Sequence[Factorization]) -> None:
     """Pass Ctrl-C on: topics of runs that were cut short would not be those of the next fit."""
     if any(fit.status is Status.INTERRUPTED for fit in fits):
         raise KeyboardInterrupt
+
+
+def check_number(n_topics: int, shape: tuple[int, int], guides: Guides) -> None:
+    """Refuse more topics than documents or words, or fewer than are guided."""
+    n_documents, n_words = shape
+    if n_topics > min(n_documents, n_words):
+        raise InputError(
+            f"n_topics={n_topics} · the corpus has {n_documents} document(s) with known words, and "
+            f"{n_words} word(s): more topics than either cannot be told apart · lower n_topics"
+        )
+    if n_topics < guides.n_topics:
+        raise InputError(
+            f"n_topics={n_topics} · {guides.n_topics} topics are seeded or pinned · raise n_topics"
+        )
+
+
+def by_size(W: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the order of topics from the one with the largest shares of the documents down."""
+    total = W.sum(axis=1, keepdims=True)
+    shares = np.divide(W, total, out=np.zeros_like(W), where=total > 0)
+    return np.argsort(-shares.sum(axis=0), kind="stable")

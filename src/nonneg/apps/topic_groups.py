@@ -30,6 +30,7 @@ def class_shares(
         several = label if isinstance(label, (tuple, list, set, frozenset)) else [label]
         for one in several:
             if one is not None and one == one:
+                one = one.item() if isinstance(one, np.generic) else one
                 members.setdefault(one, []).append(j)
     order = sorted(members, key=str)
     return _rows(shares, names, [(label, np.array(members[label])) for label in order])

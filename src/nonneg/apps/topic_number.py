@@ -14,7 +14,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nonneg.apps.topic_fit import Loss, Matrix, finished
+from nonneg.apps.topic_measures import npmi
 from nonneg.apps.topic_results import NumberEvidence
+from nonneg.apps.topic_words import word_ranks
 from nonneg.core.factorize import factorize
 from nonneg.core.runs import factorize_runs
 from nonneg.selection.stability import stable_components
@@ -26,6 +28,7 @@ _SPLITS, _RUNS = 2, 10
 _RUN_TOL = 1e-4
 # A number of topics comes into question where its stability is this near to the best one's.
 _STABLE = 0.9
+_LAMBDA = 0.6
 
 
 def weigh_numbers(
@@ -45,7 +48,7 @@ def weigh_numbers(
     splits = [split_words(X, rng) for _ in range(_SPLITS)]
     # Every number of topics starts from the same seeds, so that none is lucky.
     seeds = [int(rng.integers(2**32)) for _ in range(_SPLITS + 1)]
-    stability, held_out = [], []
+    stability, held_out, coherence = [], [], []
     for k in numbers:
         fits = factorize_runs(
             X,
@@ -58,6 +61,8 @@ def weigh_numbers(
         )
         finished(fits)
         stability.append(float(stable_components(fits).cosines.mean()))
+        best = min(fits, key=lambda fit: fit.objective)
+        coherence.append(_coherence(X, np.asarray(best.H, dtype=np.float64)))
         scores = [
             held_out_score(
                 words, k, loss=loss, rng=np.random.default_rng(seed), n_threads=n_threads
@@ -66,9 +71,10 @@ def weigh_numbers(
         ]
         held_out.append(float(np.mean(scores)))
     steady = np.array(stability) >= _STABLE * max(stability)
-    best = int(np.argmax(np.where(steady, held_out, -1.0)))
+    chosen = int(np.argmax(np.where(steady, held_out, -1.0)))
     return [
-        NumberEvidence(k, stability[at], held_out[at], at == best) for at, k in enumerate(numbers)
+        NumberEvidence(k, stability[at], held_out[at], coherence[at], at == chosen)
+        for at, k in enumerate(numbers)
     ]
 
 
@@ -122,6 +128,17 @@ def _expected(at: Matrix, W: NDArray[np.float64], H: NDArray[np.float64]) -> NDA
         part = slice(start, start + (1 << 18))
         out[part] = np.einsum("ik,ik->i", W[rows[part]], F[at.indices[part]])
     return out
+
+
+def _coherence(X: Matrix, H: NDArray[np.float64]) -> float:
+    """Mean NPMI of ten words a topic, by relevance."""
+    corpus = np.asarray(X.sum(axis=0)).ravel()
+    weights = H / np.maximum(H.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    none = np.zeros(len(corpus))
+    listed = [word_ranks(row, corpus, _LAMBDA, none).best("relevance", 10) for row in weights]
+    words = [[str(w) for w in row] for row in listed]
+    names = [str(w) for w in range(len(corpus))]
+    return float(npmi(words, X, window=None, vocabulary=names).mean())
 
 
 def candidates(n_documents: int, n_words: int) -> Sequence[int]:

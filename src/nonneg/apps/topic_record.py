@@ -71,7 +71,8 @@ def to_parts(model: TopicModel) -> Record:
         "coherence": model.coherence_,
         "n_words_in": model.n_words_in_,
         "word_counts": model.word_counts_,
-        "word_weights": model.word_weights_,
+        "company": model.company_,
+        "evidence_of_words": model.evidence_of_words_,
     }
     if model.stability_ is not None:
         arrays["stability"] = model.stability_
@@ -118,7 +119,8 @@ def from_parts(
     model.groups_ = np.asarray(arrays["groups"], dtype=np.intp)
     model.coherence_, model.stability_ = arrays["coherence"], arrays.get("stability")
     model.n_words_in_ = arrays["n_words_in"]
-    model.word_counts_, model.word_weights_ = arrays["word_counts"], arrays["word_weights"]
+    model.word_counts_, model.company_ = arrays["word_counts"], arrays["company"]
+    model.evidence_of_words_ = arrays["evidence_of_words"]
     model.counts_ = model.matrix_ = model.labels_ = model.times_ = model._texts = None
     return model
 
@@ -134,7 +136,8 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]], n_words: int, n_topics: in
         "coherence": (n_topics,),
         "n_words_in": (n,),
         "word_counts": (n_words,),
-        "word_weights": (n_words,),
+        "company": (n_topics, n_words),
+        "evidence_of_words": (k, n_words),
         "stability": (n_topics,),
         "idf": (n_words,),
     }
@@ -144,7 +147,7 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]], n_words: int, n_topics: in
         values = arrays[name]
         if values.shape != shape:
             raise ValueError(f"{name} has shape {values.shape} instead of {shape}")
-        if name not in ("coherence", "stability") and (values < 0).any():
+        if name not in ("coherence", "stability", "evidence_of_words") and (values < 0).any():
             raise ValueError(f"{name} has negative entries")
     if not np.array_equal(np.unique(arrays["groups"]), np.arange(n_topics)):
         raise ValueError("groups are not those of the topics")

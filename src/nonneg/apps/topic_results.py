@@ -244,12 +244,15 @@ class NumberEvidence:
     held_out : float
         How well topics learned on half of the words of each document foretell the others: squared
         cosine, 1 is exactly up to scale, 0 not at all.
+    coherence : float
+        Mean over topics of the NPMI of their ten most relevant words over the documents.
     chosen : bool
     """
 
     n_topics: int
     stability: float
     held_out: float
+    coherence: float
     chosen: bool
 
 

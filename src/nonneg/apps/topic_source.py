@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from nonneg.apps.topic_words import WordCounter, as_texts, inverse_frequencies, weigh
+from nonneg.core.factorize import whole_number
 from nonneg.errors import InputError
 from nonneg.io.documents import Documents
 
-__all__ = ["Corpus", "TopicSource", "open_source"]
+__all__ = ["Corpus", "TopicSource", "check_settings", "left_out", "open_source"]
 
 Matrix = Any  # scipy sparse CSR (n_documents, n_words)
 
@@ -72,8 +73,11 @@ class Corpus:
 
 
 class Settings(Protocol):
-    """The settings of a `TopicModel` that concern words."""
+    """The settings of a `TopicModel`."""
 
+    n_topics: Any
+    n_runs: Any
+    relevance: Any
     weighting: Any
     loss: Any
     stop_words: Any
@@ -213,3 +217,37 @@ def _vectorized(texts: Sequence[str], settings: Settings) -> Corpus:
     vocabulary = np.array([str(name) for name in names], dtype=object)
     counts = checked_matrix(matrix, len(vocabulary))
     return Corpus(TopicSource(vocabulary, None, None, vectorizer), counts, texts)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that say nothing, before any work."""
+    if settings.loss not in ("frobenius", "kullback-leibler"):
+        raise InputError(
+            f'loss={settings.loss!r} · topics are found with "frobenius" or "kullback-leibler" · '
+            "choose one"
+        )
+    whole_number("n_runs", settings.n_runs)
+    for name in ("n_topics", "max_words"):
+        value = getattr(settings, name)
+        if not (value is None and name == "max_words") and not (
+            value == "auto" and name == "n_topics"
+        ):
+            whole_number(name, value)
+    is_number = isinstance(settings.relevance, (int, float)) and not isinstance(
+        settings.relevance, bool
+    )
+    if not is_number or not 0 <= settings.relevance <= 1:
+        raise InputError(
+            f"relevance={settings.relevance!r} · it is λ, from 0 (by lift) to 1 (by weight)"
+        )
+
+
+def left_out(documents: object, corpus: Corpus) -> dict[str, int]:
+    """Count what has no part in the topics, by reason."""
+    found = dict(documents.left_out) if isinstance(documents, Documents) else {}
+    nothing = int((np.diff(corpus.counts.indptr) == 0).sum())
+    empty = 0 if corpus.texts is None else sum(not text.strip() for text in corpus.texts)
+    for reason, number in (("empty", empty), ("no known word", nothing - empty)):
+        if number:
+            found[reason] = found.get(reason, 0) + number
+    return found

@@ -24,9 +24,11 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 from nonneg.errors import InputError
 
 __all__ = [
+    "COMPANY_WORDS",
     "Limits",
     "Order",
     "WordCounter",
+    "WordRanks",
     "as_texts",
     "inverse_frequencies",
     "limits",
@@ -72,7 +74,11 @@ _MIN_DF, _PER_STEP, _LARGEST_MIN_DF = 2, 2000, 10
 _LIFT_FLOOR, _HUNDREDTH = 0.1, 100
 
 Counts = Any  # scipy sparse CSR (n_documents, n_words)
-Order = Literal["relevance", "weight", "lift"]
+# Of so many relevant words, those come first that keep company; what company counts beside
+# relevance. Measured on BBC and 20 newsgroups: docs/adr/0013.
+COMPANY_WORDS, _COMPANY_WEIGHT = 20, 3.0
+
+Order = Literal["company", "relevance", "weight", "lift"]
 
 
 @dataclass(frozen=True)
@@ -336,11 +342,12 @@ def _text(j: int, document: Any) -> str:
 
 
 class WordRanks(NamedTuple):
-    """The words of a topic in three orders: arrays over the vocabulary."""
+    """The words of a topic in several orders: arrays over the vocabulary."""
 
     weight: NDArray[np.float64]
     relevance: NDArray[np.float64]
     lift: NDArray[np.float64]
+    company: NDArray[np.float64]
 
     def best(self, by: Order, n: int) -> list[int]:
         """Return the n words that come first, of those that the topic holds; ties by place."""
@@ -348,12 +355,20 @@ class WordRanks(NamedTuple):
         if by == "lift" and held.size > _HUNDREDTH:
             least = np.sort(self.weight[held])[-_HUNDREDTH]
             held = held[self.weight[held] >= _LIFT_FLOOR * least]
-        scores: NDArray[np.float64] = getattr(self, by)[held]
-        return [int(w) for w in held[np.argsort(-scores, kind="stable")[:n]]]
+        scores = self.relevance if by == "company" else getattr(self, by)
+        order = held[np.argsort(-scores[held], kind="stable")]
+        if by == "company":
+            first = order[:COMPANY_WORDS]
+            together = self.relevance[first] + _COMPANY_WEIGHT * self.company[first]
+            order[:COMPANY_WORDS] = first[np.argsort(-together, kind="stable")]
+        return [int(w) for w in order[:n]]
 
 
 def word_ranks(
-    weight: NDArray[np.float64], corpus: NDArray[np.float64], relevance: float
+    weight: NDArray[np.float64],
+    corpus: NDArray[np.float64],
+    relevance: float,
+    company: NDArray[np.float64],
 ) -> WordRanks:
     """Return weight, relevance λ·log(weight) + (1 − λ)·log(lift), and lift of the words of a topic.
 
@@ -365,10 +380,12 @@ def word_ranks(
         How much of each word there is in the corpus, in any unit.
     relevance : float
         λ.
+    company : ndarray (n_words,)
+        As `topic_company.company_of` has it.
     """
     share = corpus / corpus.sum()
     lift = np.divide(weight, share, out=np.zeros_like(weight), where=share > 0)
     told = np.full(weight.shape, -np.inf)
     held = lift > 0
     told[held] = relevance * np.log(weight[held]) + (1 - relevance) * np.log(lift[held])
-    return WordRanks(weight, told, lift)
+    return WordRanks(weight, told, lift, company)
