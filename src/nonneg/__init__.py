@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         relative_error,
     )
     from nonneg.models import load, save
+    from nonneg.selection.consensus import Consensus, consensus
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,8 @@ __all__ = [  # noqa: RUF022
     "Status",
     "Step",
     "HuberLoss",
+    "consensus",
+    "Consensus",
     "Recommender",
     "save",
     "load",
@@ -53,6 +56,8 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "consensus": "nonneg.selection.consensus",
+    "Consensus": "nonneg.selection.consensus",
     "Recommender": "nonneg.apps.recommend",
     "save": "nonneg.models",
     "load": "nonneg.models",
