@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import scipy.optimize
@@ -180,7 +181,7 @@ def consensus(
     Brunet, Tamayo, Golub & Mesirov (2004), PNAS 101(12); Kim & Park (2007), Bioinformatics 23(12)
     (dispersion); Şenbabaoğlu, Michailidis & Li (2014), Sci. Rep. 4 (pairs that are ambiguous).
     """
-    check_samples(np.shape(X))
+    check_samples(np.shape(cast(NDArray[np.generic], X)))
     fits = factorize_runs(
         X,
         n_components,
@@ -235,7 +236,7 @@ def run_labels(fit: Factorization) -> Labels:
     The rows of W alone would depend on how the scale of a component is divided between W and H,
     which means nothing.
     """
-    return np.argmax(fit.W * fit.H.sum(axis=1), axis=1)
+    return np.asarray(np.argmax(fit.W * fit.H.sum(axis=1), axis=1), dtype=np.intp)
 
 
 def consensus_of(fits: Sequence[Factorization]) -> Consensus:
@@ -295,7 +296,7 @@ def consensus_of(fits: Sequence[Factorization]) -> Consensus:
 
 def _classes(tree: Matrix, by_component: Labels, k: int) -> Labels:
     """Cut the tree into k classes and call each by the component whose samples it has."""
-    cut = cut_tree(tree, n_clusters=min(k, len(by_component))).ravel()
+    cut = cut_tree(tree, n_clusters=[min(k, len(by_component))]).ravel()
     together = np.zeros((k, k))
     np.add.at(together, (cut, by_component), 1)
     names = scipy.optimize.linear_sum_assignment(together, maximize=True)[1]
