@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from nonneg.models import load, save
     from nonneg.selection.consensus import Consensus, consensus
+    from nonneg.selection.rank import RankSelection, select_rank
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,8 @@ __all__ = [  # noqa: RUF022
     "Status",
     "Step",
     "HuberLoss",
+    "select_rank",
+    "RankSelection",
     "consensus",
     "Consensus",
     "Recommender",
@@ -56,6 +59,8 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "select_rank": "nonneg.selection.rank",
+    "RankSelection": "nonneg.selection.rank",
     "consensus": "nonneg.selection.consensus",
     "Consensus": "nonneg.selection.consensus",
     "Recommender": "nonneg.apps.recommend",

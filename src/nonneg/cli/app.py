@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import nonneg
-from nonneg.cli import demo, doctor, evaluate, fit, recommend
+from nonneg.cli import demo, doctor, evaluate, fit, rank, recommend
 from nonneg.cli.console import Commands
 
 __all__ = ["app", "run"]
@@ -42,6 +42,7 @@ app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("transform")(fit.transform)
 app.command("show")(fit.show)
+app.command("rank")(rank.rank)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)

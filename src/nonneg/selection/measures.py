@@ -77,7 +77,7 @@ def ambiguous_share(consensus: Matrix) -> float:
     n = len(consensus)
     # The diagonal, all ones, is not ambiguous.
     ambiguous = np.count_nonzero((consensus > low) & (consensus < high))
-    return ambiguous / max(n * (n - 1), 1)
+    return float(ambiguous / max(n * (n - 1), 1))
 
 
 def silhouette_widths(sums: Matrix, labels: Labels) -> Matrix:
