@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
@@ -40,6 +41,7 @@ __all__ = [  # noqa: RUF022
     "consensus",
     "Consensus",
     "Recommender",
+    "Metagenes",
     "save",
     "load",
     "relative_error",
@@ -64,6 +66,7 @@ _WHERE = {
     "consensus": "nonneg.selection.consensus",
     "Consensus": "nonneg.selection.consensus",
     "Recommender": "nonneg.apps.recommend",
+    "Metagenes": "nonneg.apps.metagenes",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",

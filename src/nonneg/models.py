@@ -26,17 +26,23 @@ from nonneg.io.files import PathLike
 from nonneg.io.model_file import ModelRecord, read_record, write_record
 
 if TYPE_CHECKING:
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.signatures import Signatures
     from nonneg.estimators import NMF
 
-    Application = Recommender
+    Application = Recommender | Metagenes | Signatures
 
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
 # The kinds that turn themselves into a record and back (`to_record`, `from_record`).
-_APPLICATIONS = {"recommender": ("nonneg.apps.recommend", "Recommender")}
+_APPLICATIONS = {
+    "recommender": ("nonneg.apps.recommend", "Recommender"),
+    "metagenes": ("nonneg.apps.metagenes", "Metagenes"),
+    "signatures": ("nonneg.apps.signatures", "Signatures"),
+}
 
 
 def save(model: Factorization | NMF | Application, path: PathLike, *, force: bool = False) -> Path:
@@ -44,7 +50,7 @@ def save(model: Factorization | NMF | Application, path: PathLike, *, force: boo
 
     Parameters
     ----------
-    model : NMF, Factorization or Recommender
+    model : NMF, Factorization, Recommender, Metagenes or Signatures
         An estimator must be fitted. Its `callback` is left out; a random state that is no whole
         number becomes the seed that was drawn from it.
     path : str or path
@@ -90,7 +96,7 @@ def load(path: PathLike) -> Factorization | NMF | Application:
 
     Returns
     -------
-    NMF, Factorization or Recommender
+    NMF, Factorization, Recommender, Metagenes or Signatures
         Whatever was saved. An estimator is fitted and can `transform`.
 
     Raises
