@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import nonneg
-from nonneg.cli import demo, doctor, evaluate, fit, rank, recommend
+from nonneg.cli import classes, demo, doctor, evaluate, fit, rank, recommend, signatures
 from nonneg.cli.console import Commands
 
 __all__ = ["app", "run"]
@@ -45,6 +45,8 @@ app.command("show")(fit.show)
 app.command("rank")(rank.rank)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
+app.command("classes")(classes.classes)
+app.command("signatures")(signatures.signatures)
 app.command("doctor")(doctor.doctor)
 
 

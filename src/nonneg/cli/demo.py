@@ -1,20 +1,52 @@
-"""`nonneg demo`: the example of the talk, from the question to the answer."""
+"""`nonneg demo`: an example from the question to the answer; the talk's, if none is named."""
 
 from __future__ import annotations
 
-from nonneg.cli.console import answer
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+from nonneg.cli.console import Work, answer
 from nonneg.cli.options import AsJson
+from nonneg.errors import InputError
 
 __all__ = ["demo"]
 
+Drawn = tuple[dict[str, Any], Callable[[dict[str, Any]], Iterator[Any]]]
 
-def demo(as_json: AsJson = False) -> None:
-    """Walk through an example: five people, seven shows, one question.
 
-    Start here if you never saw a nonnegative matrix factorization.
-    """
+def _talk() -> Drawn:
     from nonneg.cli import draw_demo
     from nonneg.report.demo import demo_facts
 
-    facts = demo_facts()
-    answer(facts, as_json, lambda: draw_demo.demo(facts))
+    return demo_facts(), draw_demo.demo
+
+
+def _classes() -> Drawn:
+    from nonneg.cli import draw_demo_classes
+    from nonneg.report.demo_classes import class_demo_facts
+
+    return class_demo_facts(), draw_demo_classes.demo
+
+
+_DEMOS = {"talk": _talk, "classes": _classes}
+
+
+def demo(
+    name: Annotated[
+        str, typer.Argument(metavar="[talk|classes]", help="Which example.", show_default=False)
+    ] = "talk",
+    as_json: AsJson = False,
+) -> None:
+    """Walk through an example: five people, seven shows, one question.
+
+    Start here if you never saw a nonnegative matrix factorization. nonneg demo classes finds
+    classes of tumours.
+    """
+    if name not in _DEMOS:
+        raise InputError(f"there is no example {name!r} · there are {', '.join(_DEMOS)} · name one")
+    with Work() as work:
+        work.phase("working")
+        facts, draw = _DEMOS[name]()
+    answer(facts, as_json, lambda: draw(facts))

@@ -207,20 +207,32 @@ def show(
 
     Example: nonneg show genes.nonneg --top 20
     """
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
-    from nonneg.cli import draw, draw_taste
+    from nonneg.apps.signatures import Signatures
+    from nonneg.cli import draw, draw_classes, draw_signatures, draw_taste
     from nonneg.models import load
+    from nonneg.report.classes import class_facts
     from nonneg.report.facts import factorization_facts
+    from nonneg.report.signatures import signature_facts
     from nonneg.report.taste import taste_facts
 
     loaded = load(model)
     facts: dict[str, Any] = {"source": str(model)}
-    if isinstance(loaded, Recommender):
-        facts |= taste_facts(loaded, top=top)
-        answer(facts, as_json, lambda: draw_taste.tastes(facts))
-    else:
-        facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
-        answer(facts, as_json, lambda: draw.factorization(facts))
+    match loaded:
+        case Recommender():
+            facts |= taste_facts(loaded, top=top)
+            drawing = draw_taste.tastes
+        case Metagenes():
+            facts |= class_facts(loaded, top=top)
+            drawing = draw_classes.classes
+        case Signatures():
+            facts |= signature_facts(loaded)
+            drawing = draw_signatures.signatures
+        case _:
+            facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
+            drawing = draw.factorization
+    answer(facts, as_json, lambda: drawing(facts))
 
 
 def _read(work: Work, path: Path, layout: str) -> Table:
@@ -259,6 +271,7 @@ def _is_triplets(table: Table) -> bool:
 
 def _load(path: Path) -> NMF:
     """The saved estimator, which knows the whole problem that new rows are to solve."""
+    from nonneg.apps.recommend import Recommender
     from nonneg.core.factorize import Factorization
     from nonneg.estimators import NMF
     from nonneg.models import load
@@ -272,9 +285,14 @@ def _load(path: Path) -> NMF:
             "penalties, bounds and missing values it was fitted with · fit with nonneg fit or "
             "nonneg.NMF, and save that"
         )
+    if isinstance(loaded, Recommender):
+        raise InputError(
+            f"'{path}' is a saved recommender · it holds no factors of a table · use it with "
+            f"nonneg recommend {path} --user ..."
+        )
     raise InputError(
-        f"'{path}' is a saved recommender · it holds no factors of a table · use it with "
-        f"nonneg recommend {path} --user ..."
+        f"'{path}' holds {type(loaded).__name__} · they classify new samples in Python: "
+        "nonneg.load(path).classify(table), or .exposures(catalogue) · show it with nonneg show"
     )
 
 
