@@ -219,7 +219,7 @@ def _oriented(
                 'them are genes · say it: orientation="genes-by-samples" or "samples-by-genes" '
                 "(--orientation on the command line)"
             )
-        return looks, (f"read as {_words(looks)}, since {why}; orientation says otherwise",)
+        return looks, (f"read as {_words(looks)}, since {why}; say orientation if not",)
     used = asked or cast(Orientation, usual)
     if looks is not None and looks != used and sure:
         return used, (f"read as {_words(used)}, but it looks turned: {why}",)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from nonneg.errors import InputError, OutputExistsError
 from nonneg.io.files import PathLike, write_bytes
 
 _FILES = (".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".gz", ".xlsx", ".parquet", ".gct")
 
-__all__ = ["fresh_folder", "write_rows"]
+__all__ = ["fresh_folder", "write_json", "write_rows"]
 
 
 def write_rows(
@@ -40,6 +42,12 @@ def write_rows(
     for row in rows:
         writer.writerow(["" if cell is None else cell for cell in row])
     return write_bytes(target, text.getvalue().encode(), force=force)
+
+
+def write_json(path: PathLike, facts: dict[str, Any], *, force: bool) -> Path:
+    """Write facts as `--json` prints them."""
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+    return write_bytes(path, text.encode(), force=force)
 
 
 def fresh_folder(path: PathLike, *, force: bool) -> Path:

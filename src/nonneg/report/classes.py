@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from numbers import Integral
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from nonneg.apps.agreement import Agreement
 from nonneg.apps.metagenes import Metagenes
 from nonneg.io.files import PathLike
-from nonneg.io.rows import fresh_folder, write_rows
+from nonneg.io.rows import fresh_folder, write_json, write_rows
 from nonneg.report.facts import Facts
 
 __all__ = ["agreement_facts", "class_facts", "steps_told", "write_class_folder"]
@@ -230,8 +229,7 @@ def write_class_folder(
         rows_of = ([s, *row] for s, row in zip(names, matrix, strict=True))
         written.append(table("consensus.csv", ["", *names], rows_of))
     target = folder / f"{name}.facts.json"
-    target.write_text(json.dumps(facts, indent=2, ensure_ascii=False), encoding="utf-8")
-    return [*written, target]
+    return [*written, write_json(target, facts, force=force)]
 
 
 def _dicts(table: Any, file: str, rows: list[Facts]) -> Path:

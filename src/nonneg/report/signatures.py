@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import product
 from numbers import Integral
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from nonneg.apps.signature_refit import Exposures
 from nonneg.apps.signatures import Match, Signatures, channel_kind
 from nonneg.io.files import PathLike
-from nonneg.io.rows import fresh_folder, write_rows
+from nonneg.io.rows import fresh_folder, write_json, write_rows
 from nonneg.report.facts import Facts
 
 __all__ = ["refit_facts", "signature_facts", "write_refit_folder", "write_signature_folder"]
@@ -208,7 +207,7 @@ def write_signature_folder(
         target = base / f"De_Novo_map_to_COSMIC_{kind}.csv"
         written.append(write_rows(target, header, rows, force=force))
         table(base / "cosines.csv", "signature", match.signatures, match.references, match.cosines)
-    return [*written, _facts_file(folder, facts)]
+    return [*written, write_json(folder / "facts.json", facts, force=force)]
 
 
 def write_refit_folder(found: Exposures, path: PathLike, *, force: bool = False) -> list[Path]:
@@ -239,10 +238,4 @@ def write_refit_folder(found: Exposures, path: PathLike, *, force: bool = False)
             force=force,
         ),
     ]
-    return [*written, _facts_file(folder, facts)]
-
-
-def _facts_file(folder: Path, facts: Facts) -> Path:
-    target = folder / "facts.json"
-    target.write_text(json.dumps(facts, indent=2, ensure_ascii=False), encoding="utf-8")
-    return target
+    return [*written, write_json(folder / "facts.json", facts, force=force)]
