@@ -184,6 +184,10 @@ def test_refit_with_intervals(run: Run, catalogue: Path, tmp_path: Path) -> None
     options = ["--reference", tmp_path / "known.tsv", "--refit", "--runs", 20]
     done = run("signatures", catalogue, *options, "-o", tmp_path / "out")
     assert "by 3 known signatures" in done.out
+    assert (
+        "by 2 known signatures" in run("signatures", catalogue, *options, "--only", "SBS1,SBS3").out
+    )
+    assert "nearest" in run("signatures", catalogue, *options, "--only", "SBS11", code=2).err
     facts = run("signatures", catalogue, *options, "--json").json
     for sample in facts["samples"]:
         for part in sample["parts"]:

@@ -29,6 +29,14 @@ def signatures(
         Path | None,
         typer.Option(metavar="FILE", help="Known signatures to compare with, such as COSMIC's."),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Of the reference these only, with commas.",
+            show_default="all",
+        ),
+    ] = None,
     refit: Annotated[
         bool,
         typer.Option(
@@ -93,12 +101,14 @@ def signatures(
         work.phase(f"reading {catalogue.name}")
         from nonneg.apps.signatures import Signatures, refit_signatures
         from nonneg.cli import draw_signatures
-        from nonneg.io.catalogue import read_catalogue
+        from nonneg.io.catalogue import named, read_catalogue
         from nonneg.models import save
         from nonneg.report import signatures as report
 
         data = read_catalogue(catalogue, orientation=cast("ChannelSide | None", orientation))
         known = None if reference is None else read_catalogue(reference)
+        if known is not None and only is not None:
+            known = named(known, [name.strip() for name in only.split(",")])
         for text in (*data.notes, *(() if known is None else known.notes)):
             note(text)
 

@@ -7,21 +7,31 @@ pyrimidine of its pair.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nonneg.errors import InputError
+from nonneg.errors import InputError, UnknownNameError
 from nonneg.frames import as_named_matrix, is_frame
 from nonneg.io.cells import check_choice, first_twice
 from nonneg.io.expression_files import is_sparse
 from nonneg.io.table import read_table
 
-__all__ = ["Catalogue", "ChannelSide", "as_counts", "filled", "read_catalogue", "with_channels"]
+__all__ = [
+    "Catalogue",
+    "ChannelSide",
+    "as_counts",
+    "filled",
+    "named",
+    "read_catalogue",
+    "with_channels",
+]
 
 ChannelSide = Literal["channels-by-samples", "samples-by-channels"]
 
@@ -213,6 +223,34 @@ def filled(catalogue: Catalogue) -> Catalogue:
         values=catalogue.values[some],
         samples=tuple(catalogue.samples[i] for i in np.flatnonzero(some)),
         notes=(*catalogue.notes, f"{were} left out: {', '.join(gone[:3])}"),
+    )
+
+
+def named(catalogue: Catalogue, names: Sequence[str]) -> Catalogue:
+    """Return some of the samples, or of the signatures of a reference, in the order given.
+
+    Raises
+    ------
+    UnknownNameError
+        There is none of that name; the message has the nearest ones.
+    """
+    place = {name: i for i, name in enumerate(catalogue.samples)}
+    for name in names:
+        if name not in place:
+            near = difflib.get_close_matches(name, catalogue.samples, n=3)
+            told = (
+                f"the nearest are {', '.join(near)}"
+                if near
+                else (f"its first is {catalogue.samples[0]}")
+            )
+            raise UnknownNameError(
+                f"'{catalogue.source}' has no {name!r} · {told} · correct the name"
+            )
+    chosen = list(dict.fromkeys(names))
+    return replace(
+        catalogue,
+        values=catalogue.values[[place[name] for name in chosen]],
+        samples=tuple(chosen),
     )
 
 
