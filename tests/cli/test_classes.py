@@ -109,7 +109,7 @@ def test_what_is_written_can_be_read(run: Run, table: Path, tmp_path: Path) -> N
 
 def test_options_reach_the_model(run: Run, table: Path) -> None:
     facts = run(
-        *("classes", table, "-k", 3, "--runs", 3, "--ranks", "2-4", "--combine", "median"),
+        *("classes", table, "-k", 3, "--runs", 3, "--ranks", "2..4", "--combine", "median"),
         *("--prepare", "size-factors,log1p,variable=35", "--loss", "frobenius", "--json"),
     ).json
     assert (facts["loss"], facts["combine"], facts["n_genes"]) == ("frobenius", "median", 35)
@@ -127,7 +127,7 @@ def test_options_reach_the_model(run: Run, table: Path) -> None:
     ("options", "message"),
     [
         (["-k", 99], "only 25 samples"),
-        (["-k", 3, "--ranks", "5-2"], "ranks are whole numbers"),
+        (["-k", 3, "--ranks", "5..2"], "2..8 or --ranks 2,4,8"),
         (["-k", 3, "--prepare", "sqrt"], "step 'sqrt' is unknown"),
         (["-k", 3, "--orientation", "up"], "orientation"),
         (["-k", 3, "--combine", "mean"], "combine"),
@@ -152,7 +152,7 @@ def test_labels_that_do_not_match(run: Run, table: Path, tmp_path: Path) -> None
 
 def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -> None:
     known, folder = tmp_path / "known.tsv", tmp_path / "out"
-    options = ["-k", "2-4", "--runs", 6, "--reference", known]
+    options = ["-k", "2..4", "--runs", 6, "--reference", known]
     done = run("signatures", catalogue, *options)
     assert "3 signatures" in done.out
     assert "→ 3" in done.out

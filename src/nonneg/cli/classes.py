@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Seed, Threads, loss_value
-from nonneg.errors import InputError
+from nonneg.cli.options import AsJson, Force, Seed, Threads, loss_value, rank_span
 
 if TYPE_CHECKING:
     from nonneg.apps.agreement import Agreement
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from nonneg.io.expression import Expression
     from nonneg.io.expression import Orientation as Side
 
-__all__ = ["classes", "rank_list"]
+__all__ = ["classes"]
 
 # With more samples a tree that nobody asked for would take minutes.
 _TREE_SAMPLES = 1000
@@ -65,7 +63,7 @@ def classes(
     ranks: Annotated[
         str | None,
         typer.Option(
-            metavar="A-B",
+            metavar="A..B",
             help="Ranks of the tree of subclasses.",
             show_default="2 to K, up to 1000 samples",
         ),
@@ -120,7 +118,7 @@ def classes(
         check_output(output, force, table)
     else:
         check_output(output, force)
-    listed = rank_list(ranks, "--ranks") if ranks else []
+    listed = rank_span(ranks, "--ranks") if ranks else []
     with Work() as work:
         work.phase(f"reading {table.name}")
         from nonneg.apps.expression_steps import prepare as prepared
@@ -170,23 +168,6 @@ def classes(
     answer(facts, as_json, lambda: draw_classes.classes(facts))
     if output is not None:
         wrote(output, as_json)
-
-
-def rank_list(word: str, option: str) -> list[int]:
-    """The ranks in 2-5, or 2,3,5.
-
-    Raises
-    ------
-    InputError
-        It is neither.
-    """
-    found = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", word)
-    if found and 1 <= int(found[1]) <= int(found[2]):
-        return list(range(int(found[1]), int(found[2]) + 1))
-    cells = [cell.strip() for cell in word.split(",")]
-    if not all(cell.isdecimal() and int(cell) >= 1 for cell in cells):
-        raise InputError(f"{option} {word} · ranks are whole numbers from 1 · write 2-5, or 2,3,5")
-    return sorted({int(cell) for cell in cells})
 
 
 def _read_labels(path: Path, data: Expression) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -16,8 +15,8 @@ from nonneg.cli.options import (
     Threads,
     loss_value,
     missing_value,
+    rank_span,
 )
-from nonneg.errors import InputError
 
 if TYPE_CHECKING:
     from nonneg.io.table import Layout as LayoutWord
@@ -65,7 +64,7 @@ def rank(
 
     Example: nonneg rank genes.csv --ranks 2..6
     """
-    tried = _ranks(ranks)
+    tried = rank_span(ranks, "--ranks")
     missing_values = missing_value(missing)
     with Work() as work:
         work.phase("loading")
@@ -92,16 +91,3 @@ def rank(
         )
     facts = {"source": data.source, "shape": list(data.values.shape), **rank_facts(selection)}
     answer(facts, as_json, lambda: draw_rank.rank(facts))
-
-
-def _ranks(text: str) -> list[int]:
-    if span := re.fullmatch(r"\s*(\d+)\s*(?:\.\.|-|:)\s*(\d+)\s*", text):
-        first, last = int(span[1]), int(span[2])
-        if first < last:
-            return list(range(first, last + 1))
-    elif re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", text):
-        return [int(word) for word in text.split(",")]
-    raise InputError(
-        f"--ranks {text} · the ranks to try are a span or a list of whole numbers · as --ranks "
-        "2..8 or --ranks 2,4,8"
-    )

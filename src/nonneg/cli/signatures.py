@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from nonneg.cli.classes import rank_list
 from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Seed, Threads
+from nonneg.cli.options import AsJson, Force, Seed, Threads, rank_span
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,10 +47,10 @@ def signatures(
         typer.Option(
             "-k",
             "--components",
-            metavar="K|A-B",
+            metavar="K|A..B",
             help="How many signatures, or numbers to choose from.",
         ),
-    ] = "2-8",
+    ] = "2..8",
     runs: Annotated[
         int, typer.Option(metavar="N", help="Runs of each number, or resamples of --refit.", min=2)
     ] = 50,
@@ -96,7 +95,7 @@ def signatures(
         raise InputError("--refit fits no model · there are tables only · name a folder after -o")
     else:
         check_output(output, force, catalogue)
-    listed = rank_list(ranks, "-k")
+    listed = rank_span(ranks, "-k")
     with Work() as work:
         work.phase(f"reading {catalogue.name}")
         from nonneg.apps.signatures import Signatures, refit_signatures
