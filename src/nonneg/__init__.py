@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
     from nonneg.apps.topic_labels import TopicClassifier
     from nonneg.apps.topics import TopicModel
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         relative_error,
     )
     from nonneg.models import load, save
+    from nonneg.selection.consensus import Consensus, consensus
+    from nonneg.selection.rank import RankSelection, select_rank
 
 __version__ = "0.1.0"
 
@@ -35,9 +38,14 @@ __all__ = [  # noqa: RUF022
     "Status",
     "Step",
     "HuberLoss",
+    "select_rank",
+    "RankSelection",
+    "consensus",
+    "Consensus",
     "Recommender",
     "TopicModel",
     "TopicClassifier",
+    "Metagenes",
     "save",
     "load",
     "relative_error",
@@ -57,9 +65,14 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "select_rank": "nonneg.selection.rank",
+    "RankSelection": "nonneg.selection.rank",
+    "consensus": "nonneg.selection.consensus",
+    "Consensus": "nonneg.selection.consensus",
     "Recommender": "nonneg.apps.recommend",
     "TopicModel": "nonneg.apps.topics",
     "TopicClassifier": "nonneg.apps.topic_labels",
+    "Metagenes": "nonneg.apps.metagenes",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",

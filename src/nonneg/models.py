@@ -26,12 +26,14 @@ from nonneg.io.files import PathLike
 from nonneg.io.model_file import ModelRecord, read_record, write_record
 
 if TYPE_CHECKING:
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.signatures import Signatures
     from nonneg.apps.topic_labels import TopicClassifier
     from nonneg.apps.topics import TopicModel
     from nonneg.estimators import NMF
 
-    Application = Recommender | TopicModel | TopicClassifier
+    Application = Recommender | TopicModel | TopicClassifier | Metagenes | Signatures
 
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
@@ -42,6 +44,8 @@ _APPLICATIONS = {
     "recommender": ("nonneg.apps.recommend", "Recommender"),
     "topics": ("nonneg.apps.topics", "TopicModel"),
     "topic_classifier": ("nonneg.apps.topic_labels", "TopicClassifier"),
+    "metagenes": ("nonneg.apps.metagenes", "Metagenes"),
+    "signatures": ("nonneg.apps.signatures", "Signatures"),
 }
 
 
@@ -50,7 +54,7 @@ def save(model: Factorization | NMF | Application, path: PathLike, *, force: boo
 
     Parameters
     ----------
-    model : NMF, Factorization, Recommender, TopicModel or TopicClassifier
+    model : NMF, Factorization, or a fitted model of an application
         An estimator must be fitted. Its `callback` is left out; a random state that is no whole
         number becomes the seed that was drawn from it.
     path : str or path
@@ -96,7 +100,7 @@ def load(path: PathLike) -> Factorization | NMF | Application:
 
     Returns
     -------
-    NMF, Factorization, Recommender, TopicModel or TopicClassifier
+    NMF, Factorization, Recommender, TopicModel, TopicClassifier, Metagenes or Signatures
         Whatever was saved. An estimator is fitted and can `transform`.
 
     Raises

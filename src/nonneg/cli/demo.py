@@ -1,8 +1,8 @@
-"""`nonneg demo`: the talk's examples, from the question to the answer."""
+"""`nonneg demo`: an example from the question to the answer; the talk's, if none is named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -13,39 +13,50 @@ from nonneg.errors import InputError
 
 __all__ = ["demo"]
 
+Drawn = tuple[dict[str, Any], Callable[[dict[str, Any]], Iterator[Any]]]
+
+
+def _ratings(work: Work) -> Drawn:
+    from nonneg.cli import draw_demo
+    from nonneg.report.demo import demo_facts
+
+    return demo_facts(), draw_demo.demo
+
+
+def _topics(work: Work) -> Drawn:
+    from nonneg.cli import draw_topics
+    from nonneg.report.demo import topics_demo_facts
+
+    return topics_demo_facts(work.phase), draw_topics.demo
+
+
+def _classes(work: Work) -> Drawn:
+    from nonneg.cli import draw_demo_classes
+    from nonneg.report.demo_classes import class_demo_facts
+
+    return class_demo_facts(), draw_demo_classes.demo
+
+
+_DEMOS = {"ratings": _ratings, "topics": _topics, "classes": _classes}
+
 
 def demo(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Which: ratings or topics.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="Which: ratings, topics or classes.", show_default=False
+        ),
     ] = "ratings",
     as_json: AsJson = False,
 ) -> None:
     """Walk through an example: five people, seven shows, one question.
 
-    Start here if you never saw a nonnegative matrix factorization. Another example finds the
-    topics of texts that every machine has: nonneg demo topics
+    Start here if you never saw a nonnegative matrix factorization. Other examples find topics of
+    texts that every machine has (nonneg demo topics) and classes of tumours (nonneg demo classes).
     """
     if name not in _DEMOS:
-        raise InputError(f"demo {name!r} · there are {', '.join(_DEMOS)} · choose one of these")
-    _DEMOS[name](as_json)
-
-
-def _ratings(as_json: bool) -> None:
-    from nonneg.cli import draw_demo
-    from nonneg.report.demo import demo_facts
-
-    facts = demo_facts()
-    answer(facts, as_json, lambda: draw_demo.demo(facts))
-
-
-def _topics(as_json: bool) -> None:
+        raise InputError(f"there is no example {name!r} · there are {', '.join(_DEMOS)} · name one")
     with Work() as work:
-        work.phase("loading")
-        from nonneg.cli import draw_topics
-        from nonneg.report.demo import topics_demo_facts
-
-        facts: dict[str, Any] = topics_demo_facts(work.phase)
-    answer(facts, as_json, lambda: draw_topics.demo(facts))
-
-
-_DEMOS: dict[str, Callable[[bool], None]] = {"ratings": _ratings, "topics": _topics}
+        work.phase("working")
+        facts, draw = _DEMOS[name](work)
+    answer(facts, as_json, lambda: draw(facts))

@@ -1,11 +1,11 @@
-"""`nonneg fit`, `transform` and `show`: a table becomes a model, and a model speaks."""
+"""`nonneg fit` and `transform`: a table becomes a model, and a model takes new rows."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -29,9 +29,17 @@ if TYPE_CHECKING:
     from nonneg.io.table import Layout as LayoutWord
     from nonneg.io.table import Table
 
-__all__ = ["fit", "show", "transform"]
+__all__ = ["fit", "transform"]
 
 _OUT_SUFFIXES = (".csv", ".tsv", ".npz", ".npy")
+# What to do with a model that is no `NMF`.
+_USES = {
+    "Recommender": "nonneg recommend MODEL --user U",
+    "TopicModel": "nonneg topics-of MODEL NEWDOCS",
+    "TopicClassifier": "nonneg topics-of MODEL NEWDOCS",
+    "Metagenes": "nonneg.load(MODEL).classify(table) in Python",
+    "Signatures": "nonneg.load(MODEL).exposures(catalogue) in Python",
+}
 
 
 def fit(
@@ -196,49 +204,6 @@ def transform(
     wrote(output, as_json)
 
 
-def show(
-    model: ModelPath,
-    top: Annotated[
-        int, typer.Option(metavar="N", help="Names to show of each component.", min=0)
-    ] = 10,
-    titles: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What items of a recommender are called: id, title."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a saved model found: the top of each component, taste or topic.
-
-    Example: nonneg show genes.nonneg --top 20
-    """
-    from nonneg.cli import draw
-    from nonneg.models import load
-    from nonneg.report.facts import factorization_facts
-
-    loaded: Any = load(model)
-    facts: dict[str, Any] = {"source": str(model)}
-    kind = type(loaded).__name__
-    if kind == "Recommender":
-        from nonneg.cli import draw_taste
-        from nonneg.io.names import read_titles
-        from nonneg.report.taste import taste_facts
-
-        names = None if titles is None else read_titles(titles)
-        facts |= taste_facts(loaded, top=top, titles=names)
-        answer(facts, as_json, lambda: draw_taste.tastes(facts))
-    elif titles is not None:
-        raise InputError(f"--titles is for recommenders · '{model}' is none · leave it out")
-    elif kind in ("TopicModel", "TopicClassifier"):
-        from nonneg.cli import draw_topics
-        from nonneg.report.topics import saved_facts
-
-        facts |= saved_facts(loaded, top=top)
-        answer(facts, as_json, lambda: draw_topics.topics(facts))
-    else:
-        facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
-        answer(facts, as_json, lambda: draw.factorization(facts))
-
-
 def _read(work: Work, path: Path, layout: str) -> Table:
     from nonneg.io.table import read_table
 
@@ -289,10 +254,8 @@ def _load(path: Path) -> NMF:
             "nonneg.NMF, and save that"
         )
     kind = type(loaded).__name__
-    use = "topics-of {} NEWDOCS" if kind.startswith("Topic") else "recommend {} --user ..."
     raise InputError(
-        f"'{path}' is a saved {kind} · it holds no factors of a table · use it with nonneg "
-        f"{use.format(path)}"
+        f"'{path}' is a saved {kind} · it holds no factors of a table · use {_USES[kind]}"
     )
 
 

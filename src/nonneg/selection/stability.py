@@ -23,6 +23,7 @@ from nonneg.core.intake import MatrixLike, check_memory, is_count
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import Loss
 from nonneg.errors import InputError
+from nonneg.selection.measures import silhouette_widths
 
 __all__ = ["StableComponents", "identical_runs", "refit", "stable_components"]
 
@@ -360,10 +361,4 @@ def _silhouettes(cosines: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArra
     sums = np.zeros((n_runs * k, k))
     for t in range(k):
         sums[:, t] = (1.0 - cosines[:, rows[:, t]]).sum(axis=1)
-    own = sums[np.arange(len(cluster)), cluster] / (n_runs - 1)
-    others = sums / n_runs
-    others[np.arange(len(cluster)), cluster] = np.inf
-    nearest = others.min(axis=1)
-    largest = np.maximum(own, nearest)
-    widths = np.divide(nearest - own, largest, out=np.zeros_like(own), where=largest > 0)
-    return cast("NDArray[np.float64]", widths[rows])
+    return silhouette_widths(sums, cluster)[rows]
