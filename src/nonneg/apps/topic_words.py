@@ -230,7 +230,8 @@ class WordCounter:
             The settings are wrong, or no word is left.
         """
         left_out = resolve_stop_words(stop_words, texts)
-        between = limits(sum(bool(text.strip()) for text in texts), min_df, max_df)
+        n_texts = sum(bool(text.strip()) for text in texts)
+        between = limits(max(n_texts, 1), min_df, max_df)
         counter = _vectorizer(left_out, bigrams)
         try:
             counts = sp.csr_array(counter.fit_transform(texts))

@@ -277,7 +277,7 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         order = np.concatenate(
             [np.arange(n_guided), n_guided + by_size(fitted.W[:, n_guided:])]
         ).astype(np.intp)
-        # In the layout of a loaded model, whose sums are then the same to the last bit.
+        # In one layout, that of model files: another rounds sums otherwise.
         self.components_ = np.ascontiguousarray(fitted.H[order])
         self.weights_ = np.ascontiguousarray(fitted.W[:, order])
         self.groups_ = np.arange(n_topics)
