@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from nonneg.core.alternate import Status
 from nonneg.core.factorize import Factorization, factorize, solve_left
@@ -148,7 +149,7 @@ def _free(
     rng: np.random.Generator,
     n_threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    W, H = _start(X, k)
+    W, H = svd_start(X, k)
     fit = factorize(
         X,
         W=W,
@@ -183,7 +184,7 @@ def found_again(
     return np.asarray(np.mean([match_components(H, fit.H).cosines for fit in fits], axis=0))
 
 
-def _start(X: Matrix, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def svd_start(X: Matrix, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return W and H from the singular value decomposition, without any random number.
 
     NNDSVDa (Boutsidis & Gallopoulos 2008). The library's own is drawn at random and good to some
@@ -192,8 +193,10 @@ def _start(X: Matrix, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     data = as_data(X)
     small = min(X.shape)
     if k < small // 2:
-        # Equal entries: another order of the documents is the same start.
-        U, S, Vt = scipy.sparse.linalg.svds(X, k, v0=np.full(small, small**-0.5), tol=0)
+        # Equal entries: another order of the documents is the same start. The dense products are
+        # small: threads of BLAS mostly wait for one another.
+        with threadpool_limits(1, user_api="blas"):
+            U, S, Vt = scipy.sparse.linalg.svds(X, k, v0=np.full(small, small**-0.5), tol=0)
         U, S, Vt = U[:, ::-1], S[::-1], Vt[::-1]
     else:
         U, S, Vt = np.linalg.svd(X.toarray(), full_matrices=False)
