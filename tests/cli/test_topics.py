@@ -258,7 +258,7 @@ def test_what_is_asked_wrongly(fails: Fails, mail: Path, saved: Path, tmp_path: 
     nonneg.save(nonneg.factorize([[1.0, 2.0], [2.0, 4.0]], 1), fit)
     assert "knows no topics" in fails("topics-of", fit, mail)
     assert "nonneg topics-of" in fails("transform", saved, mail, "-o", tmp_path / "w.csv")
-    assert "demo 'films'" in fails("demo", "films")
+    assert "no example 'films'" in fails("demo", "films")
 
 
 def test_new_documents_of_unknown_words_only(run: Run, saved: Path, tmp_path: Path) -> None:
