@@ -64,15 +64,16 @@ class Recommender:
 
     Parameters
     ----------
-    n_components : int ≥ 1, default 20
-        Components of taste; at most as many as there are users or items are used.
+    n_components : int ≥ 1 or "auto"
+        Components of taste; at most as many as there are users or items are used. "auto"
+        (default) is 20 for ratings and 50 for counts of use, where lists get better with more.
     method : {"factors", "neighbors"} or Neighbors
         "factors" (default): components of taste and echoes of the person's own ratings.
         "neighbors": the talk's weighted mean of the ratings of similar items, as `Neighbors` says.
     feedback : {"explicit", "implicit"}
         What the numbers are. "explicit" (default): ratings. "implicit": counts of use (plays,
         purchases, visits); all that was not used counts too, as a weak no, and scores are
-        preferences in [0, 1]. 40 or 50 components often rank better there.
+        preferences in [0, 1].
     confidence : float > 0, default 10
         With implicit feedback: how much more certain the average use is than a no. The weight is
         1 + confidence · log(1 + count) / its mean (Hu, Koren & Volinsky 2008).
@@ -140,7 +141,7 @@ class Recommender:
 
     def __init__(
         self,
-        n_components: int = 20,
+        n_components: int | Literal["auto"] = "auto",
         *,
         method: Literal["factors", "neighbors"] | Neighbors = "factors",
         feedback: Literal["explicit", "implicit"] = "explicit",
@@ -201,9 +202,12 @@ class Recommender:
         InputError
             Ratings or parameters that cannot be used.
         """
-        asked = _whole("n_components", self.n_components)
         n_models = _whole("n_models", self.n_models)
         implicit = _implicit(self.feedback)
+        asked = self.n_components
+        if isinstance(asked, str) and asked == "auto":
+            asked = _FOR_COUNTS if implicit else _FOR_RATINGS
+        asked = _whole("n_components", asked)
         ridges = _choices("ridge", self.ridge, PENALTIES if implicit else RIDGES)
         dampings = _choices("damping", self.damping, WORTHS if implicit else DAMPINGS)
         rule = Rule(_whole("max_iter", self.max_iter), _number("tol", self.tol))
@@ -514,7 +518,7 @@ class Recommender:
         if how is not None and not isinstance(self.method, str):
             parameters["method"] = asdict(how)
         for name in ("n_components", "n_models", "max_iter", "n_threads"):
-            if parameters[name] is not None:
+            if not isinstance(parameters[name], str | None):
                 parameters[name] = int(parameters[name])
         for name in ("ridge", "damping", "tol", "confidence"):
             if not isinstance(parameters[name], str):
@@ -782,6 +786,9 @@ class Recommender:
             )
         return self.model_
 
+
+# Components of taste, unless others are asked for (docs/adr/0012).
+_FOR_RATINGS, _FOR_COUNTS = 20, 50
 
 _PARAMETERS = (
     "n_components",
