@@ -1,0 +1,259 @@
+"""Figures of the geometric view: the cone in the plane or in space, and the simplex."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from nonneg.report.facts import Facts
+from nonneg.report.figures.style import (
+    DASHES,
+    PALETTE,
+    SYMBOLS,
+    Figure,
+    colour,
+    figure,
+    text,
+    texts,
+)
+
+__all__ = ["cone", "simplex"]
+
+_NAMED = 12  # so few points have their names beside them
+_ARC = 0.92
+
+
+def cone(facts: Facts) -> Figure:
+    """The points of `cone_facts` and the directions of the components around them."""
+    reach = max((math.hypot(*point) for point in facts["points"]), default=1.0) or 1.0
+    draw = _plane if facts["dimensions"] == 2 else _space
+    said = [facts["note"]] if facts["note"] else []
+    if facts["inside"] is not None:
+        said.append(f"{facts['inside']:.0%} of ΣX² lies in what is drawn")
+    if facts["agreement"]:
+        least = min(facts["agreement"])
+        said.append(f"{len(facts['runs'])} other runs (dashed), mean cosine {least:.2f} or more")
+    shown = draw(facts, 1.12 * reach)
+    shown["layout"]["title"]["subtitle"] = {"text": "; ".join(said), "font": {"size": 12}}
+    shown["layout"]["meta"]["note"] = "; ".join(said)
+    if said:
+        shown["layout"]["margin"]["t"] += 20
+    return shown
+
+
+def _title(facts: Facts) -> str:
+    what = "Rows" if facts["side"] == "rows" else "Columns"
+    of = "of X" if facts["given"] else "of WH"
+    return f"{what} {of} in the cone of the components"
+
+
+def _plane(facts: Facts, reach: float) -> Figure:
+    data: list[Figure] = []
+    first, second = facts["directions"]
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [reach * first[0], 0, reach * second[0]],
+            "y": [reach * first[1], 0, reach * second[1]],
+            "fill": "toself",
+            "fillcolor": "rgba(107,174,214,0.16)",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+    )
+    for run in facts["runs"]:
+        for t, (x, y) in enumerate(run):
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "x": [0, reach * x],
+                    "y": [0, reach * y],
+                    "line": {"color": colour(t), "width": 1, "dash": "dash"},
+                    "opacity": 0.55,
+                    "hoverinfo": "skip",
+                }
+            )
+    for t, (x, y) in enumerate(facts["directions"]):
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+text",
+                "x": [0, reach * x],
+                "y": [0, reach * y],
+                "text": ["", f"component {facts['components'][t]}"],
+                "textposition": "top center" if y >= x else "top left",
+                "line": {"color": colour(t), "width": 3, "dash": DASHES[t]},
+                "hoverinfo": "skip",
+                "cliponaxis": False,
+            }
+        )
+    data.append(_points(facts, "scatter"))
+    axes = facts["axes"]
+    low = min([0.0, *(min(point) for point in facts["points"])])
+    least = 1.08 * low if low < 0 else -0.03 * reach
+    bounds = [least, 1.08 * reach]
+    return figure(
+        data,
+        title=_title(facts),
+        height=480,
+        xaxis={
+            "title": {"text": text(axes[0], 40) if axes else ""},
+            "range": bounds,
+            "zeroline": True,
+        },
+        yaxis={
+            "title": {"text": text(axes[1], 40) if axes else ""},
+            "range": bounds,
+            "zeroline": True,
+            "scaleanchor": "x",
+        },
+    )
+
+
+def _points(facts: Facts, kind: str) -> Figure:
+    points, shares, names = facts["points"], facts["shares"], facts["names"]
+    leading = [0 if one is None else max(range(len(one)), key=one.__getitem__) for one in shares]
+    few = len(points) <= _NAMED
+    made: Figure = {
+        "type": kind,
+        "mode": "markers+text" if few else "markers",
+        "x": [point[0] for point in points],
+        "y": [point[1] for point in points],
+        "hovertext": [_hover(name, one, facts) for name, one in zip(names, shares, strict=True)],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "marker": {
+            "color": [colour(t) for t in leading],
+            "symbol": [SYMBOLS[t] for t in leading],
+            "size": 9 if few else 6,
+            "line": {"color": "#ffffff", "width": 1},
+            "opacity": 0.9,
+        },
+    }
+    if few:
+        made["text"] = texts(names, 16)
+        made["textposition"] = _sides(points)
+        made["cliponaxis"] = False
+    return made
+
+
+def _hover(name: str, shares: Sequence[float] | None, facts: Facts) -> str:
+    if shares is None:
+        return f"{text(name, 60)}: in none of these components"
+    parts = ", ".join(
+        f"{share:.0%} component {t}" for share, t in zip(shares, facts["components"], strict=True)
+    )
+    return f"{text(name, 60)}<br>{parts}"
+
+
+def _sides(points: Sequence[Sequence[float]]) -> list[str]:
+    """Where each name goes: away from the nearest other point, so that no two meet."""
+    found = []
+    for i, (x, y, *_) in enumerate(points):
+        others = [
+            (math.hypot(x - other[0], y - other[1]), other)
+            for j, other in enumerate(points)
+            if j != i
+        ]
+        near = min(others)[1] if others else (x, y - 1)
+        up = "top" if (y, i) > (near[1], 0) and y >= near[1] else "bottom"
+        across = "right" if x >= near[0] else "left"
+        found.append(f"{up} {across}")
+    return found
+
+
+def _space(facts: Facts, reach: float) -> Figure:
+    tips = [[reach * value for value in direction] for direction in facts["directions"]]
+    data: list[Figure] = [
+        {
+            "type": "mesh3d",
+            "x": [0, *(tip[0] for tip in tips)],
+            "y": [0, *(tip[1] for tip in tips)],
+            "z": [0, *(tip[2] for tip in tips)],
+            "i": [0, 0, 0],
+            "j": [1, 2, 3],
+            "k": [2, 3, 1],
+            "color": "#6baed6",
+            "opacity": 0.14,
+            "hoverinfo": "skip",
+        }
+    ]
+    for run in facts["runs"]:
+        data += [
+            _ray([_ARC * reach * v for v in way], t, "", 2, "dash") for t, way in enumerate(run)
+        ]
+    data += [
+        _ray(tip, t, f"component {facts['components'][t]}", 6, "solid")
+        for t, tip in enumerate(tips)
+    ]
+    points = _points(facts, "scatter3d")
+    points["z"] = [point[2] for point in facts["points"]]
+    # Few of the symbols of the plane exist in space.
+    points["marker"] |= {
+        "symbol": [{"triangle-up": "diamond"}.get(s, s) for s in points["marker"]["symbol"]],
+        "size": 4,
+        "line": {"width": 0},
+    }
+    if "textposition" in points:
+        points["textposition"] = "top center"
+        points.pop("cliponaxis")
+    data.append(points)
+    axes = facts["axes"] or ["", "", ""]
+    named = {
+        key: {"title": {"text": text(name, 24)}, "showticklabels": False}
+        for key, name in zip(("xaxis", "yaxis", "zaxis"), axes, strict=True)
+    }
+    return figure(
+        data,
+        title=_title(facts),
+        height=520,
+        scene={
+            **named,
+            "aspectmode": "data",
+            "camera": {"eye": {"x": 1.5, "y": 1.1, "z": 0.9}},
+        },
+    )
+
+
+def _ray(tip: Sequence[float], t: int, name: str, width: int, dash: str) -> Figure:
+    return {
+        "type": "scatter3d",
+        "mode": "lines+text" if name else "lines",
+        "x": [0, tip[0]],
+        "y": [0, tip[1]],
+        "z": [0, tip[2]],
+        "text": ["", name],
+        "line": {"color": PALETTE[t], "width": width, "dash": dash},
+        "hoverinfo": "skip",
+    }
+
+
+def simplex(facts: Facts) -> Figure:
+    """Three components as a triangle: each point by its shares in them, pure ones in the corners."""
+    kept = [i for i, one in enumerate(facts["shares"]) if one is not None]
+    picked = {
+        **facts,
+        "points": [[0.0, 0.0] for _ in kept],
+        "shares": [facts["shares"][i] for i in kept],
+        "names": [facts["names"][i] for i in kept],
+    }
+    points = _points(picked, "scatterternary")
+    for key in ("x", "y", "text", "textposition"):
+        points.pop(key, None)
+    points["mode"] = "markers"
+    for key, t in (("a", 0), ("b", 1), ("c", 2)):
+        points[key] = [one[t] for one in picked["shares"]]
+    names = [f"component {number}" for number in facts["components"]]
+    axes = {
+        key: {"title": {"text": name}, "tickformat": ".0%", "nticks": 5, "min": 0}
+        for key, name in zip(("aaxis", "baxis", "caxis"), names, strict=True)
+    }
+    return figure(
+        [points],
+        title="The simplex: shares of three components",
+        note=facts["note"],
+        height=460,
+        ternary={"sum": 1, **axes},
+        margin={"l": 50, "r": 50, "t": 90, "b": 40},
+    )

@@ -1,0 +1,137 @@
+"""Figures of a recommendation: its reasons as a waterfall that ends at the estimate, and a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nonneg.report.facts import Facts
+from nonneg.report.figures.style import PALETTE, Figure, axis_names, figure, number, text, texts
+
+__all__ = ["recommendations", "waterfall"]
+
+_MOST_PARTS = 10
+
+
+def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
+    """The parts of an estimate, from the start of the scale to the estimate, which they sum to.
+
+    Parameters
+    ----------
+    facts : dict
+        From `explanation_facts`.
+    most : int, default 10
+        Bars at most; the smallest parts are put together into one.
+    """
+    steps = _steps(facts["parts"], most)
+    item = facts["title"] or facts["item"]
+    names = [*(name for name, _ in steps), "estimate"]
+    values = [*(value for _, value in steps), None]
+    bars: Figure = {
+        "type": "waterfall",
+        "orientation": "h",
+        "y": list(range(len(names))),
+        "x": values,
+        "measure": [*["relative"] * len(steps), "total"],
+        "text": [*(_signed(value) for _, value in steps), number(facts["estimate"])],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hovertext": texts(names),
+        "hovertemplate": "%{hovertext}: %{text}<extra></extra>",
+        "increasing": {"marker": {"color": PALETTE[0]}},
+        "decreasing": {"marker": {"color": PALETTE[1]}},
+        "totals": {"marker": {"color": PALETTE[6]}},
+        "connector": {"line": {"color": PALETTE[6], "width": 1, "dash": "dot"}},
+    }
+    ends = _ends(steps)
+    said = [f"Verdict: {facts['verdict']}"]
+    shapes: list[Figure] = []
+    if facts["usual"] is not None:
+        said.append(
+            f"dotted: what {clip_name(facts['user'])} usually gives, {number(facts['usual'])}"
+        )
+        shapes = [
+            {
+                "type": "line",
+                "x0": facts["usual"],
+                "x1": facts["usual"],
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": {"color": PALETTE[1], "width": 1.5, "dash": "dot"},
+            }
+        ]
+    low, high = min(0.0, *ends), max(*ends, facts["usual"] or 0.0)
+    return figure(
+        [bars],
+        title=f"Why {text(item, 40)} for {text(facts['user'], 24)}: {number(facts['estimate'])}",
+        note="; ".join(said),
+        height=130 + 34 * len(names),
+        xaxis={"range": [low - 0.04 * (high - low), high + 0.12 * (high - low)], "zeroline": True},
+        yaxis={**axis_names(names, limit=30), "autorange": "reversed"},
+        shapes=shapes,
+    )
+
+
+def clip_name(name: object) -> str:
+    """A person's name in a sentence of a figure."""
+    return text(name, 20)
+
+
+def _steps(parts: Sequence[Facts], most: int) -> list[tuple[str, float]]:
+    """The parts in their order, the smallest ones as one where they are too many."""
+    shown = sorted(range(len(parts)), key=lambda i: -abs(parts[i]["contribution"]))[: most - 1]
+    if len(parts) <= most:
+        shown = list(range(len(parts)))
+    kept = set(shown)
+    steps = [(_reason(part), part["contribution"]) for i, part in enumerate(parts) if i in kept]
+    rest = [part["contribution"] for i, part in enumerate(parts) if i not in kept]
+    return [*steps, (f"{len(rest)} smaller parts", sum(rest))] if rest else steps
+
+
+def _reason(part: Facts) -> str:
+    if part["component"] is not None:
+        return f"taste {part['component']}: {part['name']}"
+    if part["item"] is not None:
+        return f"own rating of {part['name']}"
+    return f"like-minded {part['name']}" if part["user"] is not None else str(part["name"])
+
+
+def _signed(value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{number(abs(value), 2)}"
+
+
+def _ends(steps: Sequence[tuple[str, float]]) -> list[float]:
+    ends, at = [0.0], 0.0
+    for _, value in steps:
+        at += value
+        ends.append(at)
+    return ends
+
+
+def recommendations(facts: Facts) -> Figure:
+    """A list of recommendations as bars, best first."""
+    items = facts["items"]
+    names = [item["title"] or item["item"] for item in items]
+    values = [item["estimate"] for item in items]
+    counts = [item["n_ratings"] for item in items]
+    data: list[Figure] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "x": values,
+            "y": list(range(len(items))),
+            "text": [number(value) for value in values],
+            "textposition": "auto",
+            "customdata": counts,
+            "hovertext": texts(names),
+            "hovertemplate": "%{hovertext}: %{x:.3f}, rated by %{customdata:,}<extra></extra>",
+            "marker": {"color": PALETTE[0]},
+        }
+    ]
+    return figure(
+        data,
+        title=f"For {text(facts['user'], 30)}",
+        height=90 + 26 * max(len(items), 1),
+        xaxis={"rangemode": "tozero"},
+        yaxis={**axis_names(names), "autorange": "reversed"},
+    )

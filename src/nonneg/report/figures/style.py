@@ -1,0 +1,194 @@
+"""How all figures look: one palette, one grey scale, texts from data as texts.
+
+Colours are those of Okabe & Ito (2008), which people with any colour vision tell apart; bars and
+lines carry a pattern or a dash besides, and heat maps go from light to dark only, so that a black
+and white print says the same. Colours that depend on the page (texts, grids) are in the template
+alone: `themed` swaps it for a dark one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "DASHES",
+    "INK",
+    "PALETTE",
+    "PATTERNS",
+    "SCALE",
+    "SYMBOLS",
+    "Figure",
+    "axis_names",
+    "clip",
+    "colour",
+    "figure",
+    "height_for",
+    "number",
+    "pattern",
+    "text",
+    "texts",
+    "themed",
+]
+
+Figure = dict[str, Any]
+
+# Okabe & Ito's, the darker ones first; the yellow is left out, which no print shows.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
+PATTERNS = ("", "/", ".", "x", "-", "\\", "|", "+")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+# Lightness falls evenly from white to dark blue.
+SCALE = ((0.0, "#f7fbff"), (0.25, "#c6dbef"), (0.5, "#6baed6"), (0.75, "#2171b5"), (1.0, "#08306b"))
+INK = {"light": "#1b1f24", "dark": "#e6edf3"}
+_GRID = {"light": "#d9dee3", "dark": "#3a424b"}
+_HOLE = {"light": "#ececec", "dark": "#2a2f36"}
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+_LONGEST = 32
+_ROW = 18  # pixels of a line of a heat map with a name
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def _template(theme: str) -> Figure:
+    ink, grid = INK[theme], _GRID[theme]
+    axis = {
+        "gridcolor": grid,
+        "linecolor": grid,
+        "zerolinecolor": grid,
+        "ticks": "",
+        "automargin": True,
+        "title": {"standoff": 8},
+        "tickfont": {"size": 12},
+    }
+    return {
+        "layout": {
+            "font": {"family": _FONT, "size": 13, "color": ink},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(PALETTE),
+            "xaxis": axis,
+            "yaxis": axis,
+            "scene": {
+                key: {"gridcolor": grid, "color": ink, "showbackground": False}
+                for key in ("xaxis", "yaxis", "zaxis")
+            },
+            "ternary": {
+                "bgcolor": "rgba(0,0,0,0)",
+                **{
+                    key: {"gridcolor": grid, "linecolor": grid}
+                    for key in ("aaxis", "baxis", "caxis")
+                },
+            },
+            "hoverlabel": {"align": "left", "namelength": -1},
+        }
+    }
+
+
+def figure(
+    data: Sequence[Figure], *, title: str = "", height: int = 420, note: str = "", **layout: Any
+) -> Figure:
+    """Return traces and layout as a figure.
+
+    Parameters
+    ----------
+    data : sequence of dict
+    title : str
+        Ours, never from data. A figure says what it shows there.
+    height : int
+        In pixels; the width is that of the page.
+    note : str
+        What was left out or put together. It is in ``layout.meta`` as well.
+    **layout
+        Further keys of Plotly's layout.
+    """
+    top = 20 + (26 if title else 0) + (20 if note else 0)
+    made: Figure = {
+        "template": _template("light"),
+        "height": height,
+        "margin": {"l": 10, "r": 16, "t": top, "b": 10},
+        "showlegend": False,
+        "meta": {"title": title, "note": note},
+        **layout,
+    }
+    if title:
+        made["title"] = {
+            "text": title,
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 8},
+            "font": {"size": 15},
+        }
+        if note:
+            made["title"]["subtitle"] = {"text": note, "font": {"size": 12}}
+    return {"data": list(data), "layout": made}
+
+
+def themed(shown: Figure, theme: str) -> Figure:
+    """Return the figure for a page that is "light" or "dark"; the data are the same."""
+    return {**shown, "layout": {**shown["layout"], "template": _template(theme)}}
+
+
+def text(value: object, limit: int | None = None) -> str:
+    """Return text from data so that Plotly shows it as it is: markup, formulas and all.
+
+    Plotly takes a handful of HTML tags in every text for markup, and entities for characters.
+    """
+    plain = _CONTROLS.sub(" ", str(value))
+    if limit is not None:
+        plain = clip(plain, limit)
+    # A space of no width keeps "$…$" from being set as a formula where a page has MathJax.
+    plain = plain.replace("$", "\u200b$\u200b")
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def texts(values: Sequence[object], limit: int | None = None) -> list[str]:
+    """Return `text` of each."""
+    return [text(value, limit) for value in values]
+
+
+def clip(plain: str, limit: int = _LONGEST) -> str:
+    """Cut a long text and say so by an ellipsis."""
+    return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number for people: so many significant digits."""
+    if value is None:
+        return "–"
+    size = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e" in size and abs(value) >= 1 else size
+
+
+def axis_names(names: Sequence[object], *, most: int = 60, limit: int = _LONGEST) -> Figure:
+    """Return an axis that has a name at each place, 0, 1, …, or none where they would overlap."""
+    if len(names) > most:
+        return {"showticklabels": False, "showgrid": False, "zeroline": False}
+    return {
+        "tickmode": "array",
+        "tickvals": list(range(len(names))),
+        "ticktext": texts(names, limit),
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def height_for(n_rows: int, *, least: int = 260, most: int = 1400) -> int:
+    """Return the height in which so many named lines can be read."""
+    return max(least, min(most, 110 + _ROW * n_rows))
+
+
+def colour(index: int) -> str:
+    """The colour of a component, from 0; they repeat, with another pattern."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def pattern(index: int) -> Figure:
+    """The pattern of a component's bars."""
+    shape = PATTERNS[(index // len(PALETTE) + index) % len(PATTERNS)]
+    return {"shape": shape, "fgcolor": "#ffffff", "fgopacity": 0.75, "size": 7, "solidity": 0.25}
