@@ -13,6 +13,7 @@ from nonneg.cli import (
     demo,
     doctor,
     evaluate,
+    explore,
     fit,
     rank,
     recommend,
@@ -60,6 +61,7 @@ app.command("topics")(topics.topics)
 app.command("topics-of")(topics.topics_of)
 app.command("classes")(classes.classes)
 app.command("signatures")(signatures.signatures)
+app.command("explore")(explore.explore)
 app.command("doctor")(doctor.doctor)
 
 

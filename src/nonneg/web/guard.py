@@ -21,9 +21,10 @@ __all__ = ["ENTRANCE", "Door", "Guard"]
 
 ENTRANCE = "/enter"
 _SAFE = ("GET", "HEAD", "OPTIONS")
-# Plotly sets style attributes; no script, style element or request leaves this machine.
+# Plotly writes style elements and attributes; scripts are files of this server only, and no request
+# leaves this machine.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,26 @@ from nonneg.errors import InputError, UnknownNameError
 from nonneg.report.facts import Facts
 from nonneg.web.store import Entry
 
-__all__ = ["KINDS", "PAGES", "Page", "Query", "first_page", "pages_of"]
+__all__ = [
+    "KINDS",
+    "PAGES",
+    "Page",
+    "Query",
+    "cone_of",
+    "data_of",
+    "factors_of",
+    "first_page",
+    "pages_of",
+    "why_facts",
+]
 
 _PREVIEW = 12  # rows and columns of a table
 _FULL = 400  # cells of a factor that are shown in full
 _POPULAR = 12  # items that a newcomer is asked about
-_CONSENSUS = 300  # samples of a consensus map in full
 _TEXT = 600  # characters of a text in a list
 _LISTED = 200  # users in a list to choose from
+_SHOWN = 20_000  # characters of the text of a page
+_WORD = re.compile(r"(\w+)")
 
 
 @dataclass(frozen=True)
@@ -135,20 +148,24 @@ def _factors(entry: Entry, query: Query) -> Facts:
 def _factorization(entry: Entry, query: Query) -> Facts:
     from nonneg.report.facts import factorization_facts
 
-    return _with_factors(entry.opened.thing, factorization_facts(entry.opened.thing, top=query.top))
+    fit = entry.opened.thing
+    known = data_of(entry) is not None
+    return _with_factors(fit, factorization_facts(fit, top=query.top), known=known)
 
 
 def _talk_factors(entry: Entry, query: Query) -> Facts:
     from nonneg.report.demo import demo_facts
     from nonneg.report.facts import factorization_facts
 
-    fit, facts = entry.opened.about["factors"], demo_facts()
+    fit, facts = factors_of(entry), demo_facts()
     told = {name: facts[name] for name in ("users", "shows", "ratings")}
-    return _with_factors(fit, factorization_facts(fit, top=query.top)) | {"talk": told}
+    found = _with_factors(fit, factorization_facts(fit, top=query.top), known=True)
+    return found | {"talk": told}
 
 
-def _with_factors(fit: Any, facts: Facts) -> Facts:
-    """W and H themselves where they are small, and how the fit went."""
+def _with_factors(fit: Any, facts: Facts, *, known: bool) -> Facts:
+    """W and H themselves where they are small, how the fit went, and whether X is `known`."""
+    facts["known"] = known
     facts["rows"] = _side(fit.W, fit.row_names, "row")
     facts["columns"] = _side(fit.H.T, fit.column_names, "column")
     facts["history"] = [[step.n_iter, step.objective] for step in fit.history]
@@ -175,18 +192,29 @@ _FACTORS: dict[str, Callable[[Entry, Query], Facts]] = {
 }
 
 
+def factors_of(entry: Entry) -> Any:
+    """Return the factorization that an entry is or holds."""
+    return entry.opened.about.get("factors", entry.opened.thing)
+
+
+def data_of(entry: Entry) -> Any:
+    """Return the X that it was fitted to, None where it was opened without."""
+    here = entry.opened.about.get("X")
+    return here if here is not None or entry.parent is None else entry.parent.opened.thing.values
+
+
+def cone_of(entry: Entry) -> Facts:
+    """Return the facts of the cone; the talk's points are its people, columns of X."""
+    from nonneg.report.geometry import cone_facts
+
+    side = "columns" if entry.kind == "talk" else "rows"
+    return cone_facts(factors_of(entry), data_of(entry), side=side)
+
+
 def _geometry(entry: Entry, query: Query) -> Facts:
-    """Directions of the components and of the rows of W H as shares, and angles between them."""
-    fit = entry.opened.about.get("factors", entry.opened.thing)
-    lengths = np.linalg.norm(fit.H.astype(np.float64), axis=1)
-    unit = fit.H / np.where(lengths > 0, lengths, 1.0)[:, None]
-    cosines = np.clip(unit @ unit.T, 0.0, 1.0)
-    return {
-        "rank": fit.n_components,
-        "shape": [fit.W.shape[0], fit.H.shape[1]],
-        "angles": np.degrees(np.arccos(cosines)).tolist(),
-        "relative_error": fit.relative_error,
-    }
+    if factors_of(entry).n_components < 2:
+        return {"dimensions": 0}
+    return cone_of(entry)
 
 
 def _recommend(entry: Entry, query: Query) -> Facts:
@@ -209,17 +237,18 @@ def _recommend(entry: Entry, query: Query) -> Facts:
     return facts
 
 
-def _why(entry: Entry, query: Query) -> Facts:
+def why_facts(entry: Entry, query: Query) -> Facts:
+    """Return why an item is or is not for somebody, and what they rated."""
     from nonneg.report.taste import explanation_facts, find_item
 
     model, titles = entry.opened.thing, _titles(entry)
     ratings = model.ratings_
-    user = query.user or str(ratings.user_ids[:1].tolist()[0])
+    user = query.user or entry.opened.about.get("user") or str(ratings.user_ids[:1].tolist()[0])
     code = ratings.user_code(user)
     if query.item:
         item = find_item(model, query.item, titles)
-    elif entry.kind == "talk":
-        item = "Black Mirror"
+    elif "item" in entry.opened.about:
+        item = entry.opened.about["item"]
     else:
         item = model.recommend(user, 1, exclude_seen=False)[0].item
     why = model.explain(user, item)
@@ -280,10 +309,22 @@ def _topics(entry: Entry, query: Query) -> Facts:
         "number": query.document,
         "name": None if model.document_names_ is None else str(model.document_names_[at]),
         "shares": [float(share) for share in model.document_topics_[at]],
-        "text": text[:20_000],
-        "words": {word: [t, value / most] for word, (t, value) in carried.items()},
+        "pieces": _tinted(text[:_SHOWN], carried, most),
     }
     return facts
+
+
+def _tinted(text: str, carried: dict[str, tuple[int, float]], most: float) -> list[Facts]:
+    """The text in pieces; those that carry a topic have its number and a strength from 1 to 4."""
+    pieces: list[Facts] = []
+    for piece in _WORD.split(text):
+        topic, value = carried.get(piece.casefold(), (0, 0.0))
+        strength = min(4, 1 + int(4 * value / most)) if topic else 0
+        if pieces and not topic and not pieces[-1]["topic"]:
+            pieces[-1]["text"] += piece
+        elif piece:
+            pieces.append({"text": piece, "topic": topic, "strength": strength})
+    return pieces
 
 
 def _classes(entry: Entry, query: Query) -> Facts:
@@ -303,13 +344,10 @@ def _classes(entry: Entry, query: Query) -> Facts:
     order = agreed.order
     # In the order of the tree, so that class 1 is the first.
     first = {label: at + 1 for at, label in enumerate(dict.fromkeys(labels[order].tolist()))}
-    small = n <= _CONSENSUS
-    matrix = agreed.matrix[np.ix_(order, order)].round(4).tolist() if small else None
     facts["consensus"] = {
         "cut": cut,
         "samples": [model.samples_[i] for i in order],
         "labels": [first[label] for label in labels[order].tolist()],
-        "matrix": matrix,
         "cophenetic": agreed.cophenetic,
         "dispersion": agreed.dispersion,
         "runs": agreed.n_runs,
@@ -349,7 +387,7 @@ PAGES = {
         Page("factors", "Factors", _factors),
         Page("geometry", "Geometry", _geometry),
         Page("recommend", "Recommend", _recommend),
-        Page("why", "Why", _why),
+        Page("why", "Why", why_facts),
         Page("topics", "Topics", _topics),
         Page("classes", "Classes", _classes),
         Page("signatures", "Signatures", _signatures),

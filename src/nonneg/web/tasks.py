@@ -292,7 +292,9 @@ def _talk(say: Say) -> Opened:
     from nonneg.apps.recommend import Recommender
 
     model = Recommender(talk.N_CATEGORIES, random_state=0).fit(talk.observed_ratings())
-    about = {"titles": None, "labels": None, "factors": talk.talk_factors()}
+    about: dict[str, Any] = {"titles": None, "labels": None}
+    about |= {"factors": talk.talk_factors(), "X": talk.RATINGS.T.copy()}
+    about |= {"user": "Jai", "item": "Black Mirror"}  # the talk's question
     return Opened("talk", model, about)
 
 
@@ -310,7 +312,8 @@ def _digits(say: Say) -> Opened:
     names = tuple(f"pixel {i // 8 + 1},{i % 8 + 1}" for i in range(64))
     rows = tuple(f"image {i + 1}, a {t}" for i, t in enumerate(data.target.tolist()))
     table = Table(np.asarray(data.data), rows, names, "handwritten digits, 8 × 8 pixels")
-    return FitFactors(table, 16).run(say, Limits())
+    fitted = FitFactors(table, 16).run(say, Limits())
+    return replace(fitted, about={"X": table.values})
 
 
 def _tumours(say: Say) -> Opened:

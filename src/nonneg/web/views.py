@@ -26,6 +26,7 @@ from nonneg.errors import InputError, UnknownNameError
 from nonneg.report.facts import Facts
 from nonneg.web.jobs import Job, Jobs
 from nonneg.web.pages import KINDS, PAGES, Query, first_page, pages_of
+from nonneg.web.pictures import picture
 from nonneg.web.store import Entry, Limits, Store
 from nonneg.web.tasks import (
     EXAMPLES,
@@ -433,6 +434,19 @@ def _facts_of(entry: Entry, word: str, query: Query) -> tuple[str, Callable[[], 
             f"{', '.join(KINDS[entry.kind][1])} · choose one"
         )
     return f"{word} {query.key}", partial(PAGES[word].facts, entry, query)
+
+
+@router.get("/open/{number}/pictures/{name}.json")
+async def picture_of(
+    entry: _Open,
+    name: str,
+    query: _Asked,
+    theme: Annotated[str, Limit(pattern="^(light|dark)$")] = "light",
+) -> Response:
+    """A figure of a page, as Plotly's JSON has it."""
+    key = f"picture {name} {theme} {query.key}"
+    compute = partial(picture, entry, name, query, theme)
+    return _json(entry.known(key) or await run_in_threadpool(entry.answer, key, compute))
 
 
 async def _answer(entry: Entry, word: str, query: Query) -> bytes:
