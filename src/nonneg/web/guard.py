@@ -131,18 +131,20 @@ class Guard:
             await self._welcome()(scope, receive, send)
             return
         limit = self._upload if scope["path"] in self._uploads else self._body
+        body = _Body(scope, receive, limit)
         began = False
 
         async def watched(message: Message) -> None:
             nonlocal began
-            began = began or message["type"] == "http.response.start"
-            await send(message)
+            if not body.too_long or began:
+                began = True
+                await send(message)
 
         try:
-            await self._app(scope, _counted(scope, receive, limit), watched)
+            await self._app(scope, body.receive, watched)
         except _TooLongError:
-            if began:
-                raise
+            pass  # said below; the application may have caught it and given another reason
+        if body.too_long and not began:
             told = f"this request is longer than {limit:,} bytes · send less"
             await PlainTextResponse(told, 413)(scope, receive, send)
 
@@ -180,26 +182,23 @@ def _cookies(headers: Headers, name: str) -> list[str]:
     return [value for key, _, value in pairs if key == name]
 
 
-def _counted(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """`receive`, which raises as soon as the body is too long, said or sent."""
-    told = Headers(scope=scope).get("content-length", "0")
-    if not told.isdecimal() or int(told) > limit:
+class _Body:
+    """A body that ends with an error as soon as it is too long, said or sent."""
 
-        async def refuse() -> Message:
-            raise _TooLongError
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        told = Headers(scope=scope).get("content-length", "0")
+        self.too_long = not told.isdecimal() or int(told) > limit
+        self._receive, self._left = receive, limit
 
-        return refuse
-    sent = 0
-
-    async def counted() -> Message:
-        nonlocal sent
-        message = await receive()
-        sent += len(message.get("body", b""))
-        if sent > limit:
+    async def receive(self) -> Message:
+        """Return the next part."""
+        if not self.too_long:
+            message = await self._receive()
+            self._left -= len(message.get("body", b""))
+            self.too_long = self._left < 0
+        if self.too_long:
             raise _TooLongError
         return message
-
-    return counted
 
 
 def _with_headers(send: Send, path: str) -> Send:

@@ -183,7 +183,7 @@ function startTaste(box) {
   function control(row) {
     const { item } = row.dataset;
     if (!marks) {
-      const input = make("input", { type: "number", min: low, max: high, step: "any", "aria-label": `Your rating, ${low} to ${high}` });
+      const input = make("input", { type: "number", min: low, max: high, step: "any", placeholder: `${low}–${high}`, "aria-label": `Your rating, ${low} to ${high}` });
       input.oninput = () => rate(item, input.value === "" || !input.validity.valid ? null : Number(input.value));
       return row.append(input);
     }
