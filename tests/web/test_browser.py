@@ -103,8 +103,12 @@ def test_the_talk_within_three_clicks(visit: Callable[..., Any]) -> None:
     assert "not recommended" in page.get_by_role("heading", name="The talk's answer").inner_text()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1600, "light"), (1600, "dark")])
-def test_every_page_at_every_width_and_light(visit: Callable[..., Any], width: int, scheme: str) -> None:
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(360, "light"), (360, "dark"), (1600, "light"), (1600, "dark")]
+)
+def test_every_page_at_every_width_and_light(
+    visit: Callable[..., Any], width: int, scheme: str
+) -> None:
     page = visit(width, scheme)
     fits(page)
     shot(page, f"start-{width}-{scheme}")
@@ -117,7 +121,9 @@ def test_every_page_at_every_width_and_light(visit: Callable[..., Any], width: i
         shot(page, f"{word.lower()}-{width}-{scheme}")
 
 
-def test_a_pasted_table_by_the_keyboard_and_a_picture_of_it(visit: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_pasted_table_by_the_keyboard_and_a_picture_of_it(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
     page = visit()
     X = np.random.default_rng(0).gamma(1.0, size=(30, 8)).round(3)
     text = "\n".join(",".join(map(str, row)) for row in X)
@@ -144,7 +150,9 @@ def test_a_pasted_table_by_the_keyboard_and_a_picture_of_it(visit: Callable[...,
         assert start.startswith(b"\x89PNG") if kind == "png" else b"<svg" in start
 
 
-def test_a_long_fit_shows_its_curve_and_is_cancelled(visit: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_long_fit_shows_its_curve_and_is_cancelled(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
     path = tmp_path / "large.npy"
     np.save(path, np.random.default_rng(0).gamma(1.0, size=(3000, 1500)))
     page = visit()
@@ -215,7 +223,9 @@ def test_markup_in_names_stays_text(visit: Callable[..., Any]) -> None:
     page.locator("#rate li").first.wait_for(timeout=60_000)
     for box in page.locator("#rate input[type=number]").all()[:1]:
         box.fill("2")
-    page.locator("#rate fieldset input").first.check() if page.locator("#rate fieldset").count() else None
+    page.locator("#rate fieldset input").first.check() if page.locator(
+        "#rate fieldset"
+    ).count() else None
     page.locator("#answers li").first.wait_for()
     page.locator("#answers button").first.click()
     page.get_by_role("heading", name="Why ").wait_for()

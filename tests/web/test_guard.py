@@ -43,7 +43,9 @@ def test_every_route_is_closed_to_strangers(stranger: Any, method: str, path: st
     with_cookie = {"cookie": f"{DOOR.cookie}={DOOR.secret}"}
     other = {"origin": "http://evil.example", **with_cookie}
     assert stranger.request(method, path, headers=other).status_code == 403
-    assert stranger.request(method, path, headers={"origin": "null", **with_cookie}).status_code == 403
+    assert (
+        stranger.request(method, path, headers={"origin": "null", **with_cookie}).status_code == 403
+    )
     rebound = {"host": f"evil.example:{PORT}", "origin": ORIGIN, **with_cookie}
     assert stranger.request(method, path, headers=rebound).status_code == 421
     if method not in ("GET", "HEAD", "OPTIONS"):

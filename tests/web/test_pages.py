@@ -184,7 +184,9 @@ def test_names_with_markup_are_shown_as_they_are(visitor: Visitor) -> None:
         "/paste", data={"text": "text\n" + f"cats purr {quoted}\ndogs bark at cats\n" * 4}
     )
     seen += [texts, visitor.post(f"{texts.rsplit('/', 1)[0]}/fit/topics", data={"rank": 2})]
-    named = visitor.post("/open", files={"file": (f"{EVIL.replace('/', '')}.csv", b"a,b\n1,2\n3,4\n")})
+    named = visitor.post(
+        "/open", files={"file": (f"{EVIL.replace('/', '')}.csv", b"a,b\n1,2\n3,4\n")}
+    )
     assert len(seen) > 7
     shown = 0
     for page in [*seen, named, "/"]:
@@ -192,9 +194,11 @@ def test_names_with_markup_are_shown_as_they_are(visitor: Visitor) -> None:
         assert answer.status_code == 200
         assert "<img" not in answer.text
         shown += "&lt;img" in answer.text
-        assert visitor.client.get(f"{page}.json" if page != "/" else "/index.json").headers[
-            "content-type"
-        ].startswith("application/json")
+        assert (
+            visitor.client.get(f"{page}.json" if page != "/" else "/index.json")
+            .headers["content-type"]
+            .startswith("application/json")
+        )
     assert shown > 5
 
 

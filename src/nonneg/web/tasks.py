@@ -377,9 +377,7 @@ class FitFactors:
             random_state=self.seed,
             callback=say.step,
         )
-        named = replace(
-            fit, row_names=self.table.row_names, column_names=self.table.column_names
-        )
+        named = replace(fit, row_names=self.table.row_names, column_names=self.table.column_names)
         return Opened("factors", named)
 
 
