@@ -50,7 +50,7 @@ def class_demo_facts() -> Facts:
 
 
 def tumours() -> tuple[Expression, list[str]]:
-    """Return the breast tumours, 569 × 30, each measurement over its deviation; and what they are."""
+    """Return the breast tumours, 569 × 30, each measurement over its deviation, and labels."""
     from sklearn.datasets import load_breast_cancer
 
     data: Any = load_breast_cancer()

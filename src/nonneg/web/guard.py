@@ -2,12 +2,13 @@
 
 The guard is the outermost ASGI application, for http and websocket alike. Whatever is not allowed
 here is refused before any route is looked at: another Host (DNS rebinding), another Origin (a page
-of the web that posts to this machine), no cookie, a body that is too long. The cookie is had for the
-token of the link that the terminal prints.
+of the web that posts to this machine), no cookie, a body that is too long. The cookie is had for
+the token of the link that the terminal prints.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -140,10 +141,9 @@ class Guard:
                 began = True
                 await send(message)
 
-        try:
+        # Said below; the application may have caught it and given another reason.
+        with contextlib.suppress(_TooLongError):
             await self._app(scope, body.receive, watched)
-        except _TooLongError:
-            pass  # said below; the application may have caught it and given another reason
         if body.too_long and not began:
             told = f"this request is longer than {limit:,} bytes · send less"
             await PlainTextResponse(told, 413)(scope, receive, send)

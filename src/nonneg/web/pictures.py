@@ -1,4 +1,4 @@
-"""Which figures each kind of thing has: facts, drawn by `report.figures`, for a page of that theme."""
+"""Which figures each kind of thing has: facts, drawn by `report.figures` for a theme."""
 
 from __future__ import annotations
 

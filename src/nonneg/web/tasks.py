@@ -1,7 +1,7 @@
 """What a job does in its process: read a file, load an example, fit. Each is one small class.
 
-A task is sent to the process as it stands here; what comes back is an `Opened`, or one sentence that
-says what was wrong. Files are read here, too: a table that is too large, or a file that was made to
+A task is sent to the process as it stands here; what comes back is an `Opened`, or one sentence
+that says what was wrong. Files are read here, too: a table that is too large, or a file that was made to
 harm, ends this process and not the pages.
 """
 
