@@ -1,8 +1,8 @@
 """What a job does in its process: read a file, load an example, fit. Each is one small class.
 
 A task is sent to the process as it stands here; what comes back is an `Opened`, or one sentence
-that says what was wrong. Files are read here, too: a table that is too large, or a file that was made to
-harm, ends this process and not the pages.
+that says what was wrong. Files are read here, too: a table that is too large, or a file that was
+made to harm, ends this process and not the pages.
 """
 
 from __future__ import annotations
