@@ -55,8 +55,8 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
                 "x": [entry["weight"] for entry in entries],
                 "y": list(range(len(entries))),
                 "text": [number(entry["weight"]) for entry in entries],
-                "textposition": "auto",
-                "insidetextanchor": "end",
+                "textposition": "outside",
+                "textfont": {"size": 12},
                 "hovertext": texts([entry["name"] for entry in entries]),
                 "hovertemplate": "%{hovertext}: %{x:.4g}<extra></extra>",
                 "marker": {"color": colour(t), "pattern": pattern(0)},
@@ -68,7 +68,8 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
         layout[f"xaxis{at}"] = {
             "anchor": f"y{at}",
             "visible": False,
-            "rangemode": "tozero",
+            # Room for the number behind the longest bar.
+            "range": [0, 1.12 * (max((entry["weight"] for entry in entries), default=0) or 1)],
             "fixedrange": True,
         }
         layout[f"yaxis{at}"] = {

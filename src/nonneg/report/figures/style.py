@@ -115,8 +115,8 @@ def figure(
     if title:
         made["title"] = {
             "text": title,
-            "x": 0,
-            "xref": "paper",
+            "x": 0.004,
+            "xref": "container",
             "xanchor": "left",
             "y": 1,
             "yref": "container",
@@ -191,4 +191,4 @@ def colour(index: int) -> str:
 def pattern(index: int) -> Figure:
     """The pattern of a component's bars."""
     shape = PATTERNS[(index // len(PALETTE) + index) % len(PATTERNS)]
-    return {"shape": shape, "fgcolor": "#ffffff", "fgopacity": 0.75, "size": 7, "solidity": 0.25}
+    return {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 7, "solidity": 0.2}
