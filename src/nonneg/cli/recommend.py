@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -138,7 +138,7 @@ def recommend(
         facts = {"source": told, **recommender_facts(model)}
         liked = dict(_liked(word, model, names) for word in like or [])
         who = liked or user
-        pictured = {"user": who, "titles": names} if asked else {"titles": names}
+        pictured: dict[str, Any] = {"user": who, "titles": names} if asked else {"titles": names}
         drawing = draw_taste.recommender
         if item is not None:
             code = find_item(model, item, names)

@@ -200,7 +200,8 @@ def _averaging(groups: Sequence[NDArray[np.intp]], n: int) -> sp.csr_array:
 def _known(X: Any, missing_values: float) -> tuple[Any, Any]:
     """X with 0 where a cell is missing, and 1 where it is not."""
     if sp.issparse(X):
-        values = sp.csr_array(X, dtype=np.float64)
+        given: Any = X
+        values = sp.csr_array(given, dtype=np.float64)
         if missing_values != 0:
             return values, None
         known = values.copy()
@@ -215,9 +216,9 @@ def _known(X: Any, missing_values: float) -> tuple[Any, Any]:
 
 def _both(A: sp.csr_array, X: Any, B: sp.csr_array) -> Numbers:
     if X is None:  # every cell is known
-        return np.outer(A.sum(axis=1), B.sum(axis=1))
-    found = A @ X @ B.T
-    return np.asarray(found.todense() if sp.issparse(found) else found, dtype=np.float64)
+        return np.outer(A.sum(axis=1), B.sum(axis=1)).astype(np.float64)
+    found: Any = A @ X @ B.T
+    return np.asarray(found.toarray() if sp.issparse(X) else found, dtype=np.float64)
 
 
 def convergence_facts(fit: Factorization) -> Facts:
