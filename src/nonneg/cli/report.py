@@ -82,7 +82,7 @@ def report(
             "figures": list(loaded.figure_kinds),
             "saved": str(output),
         }
-    answer(facts, as_json, lambda: iter(()))
+    answer(facts, as_json, lambda: iter([f"Figures: {', '.join(facts['figures'])}"]))
     wrote(output, as_json)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from nonneg.report.facts import Facts, factorization_facts
 from nonneg.report.figures.style import clip, colour, number
 
-__all__ = ["card_facts", "cards_html"]
+__all__ = ["card_facts", "cards_html", "heading"]
 
 _MOST_CARDS = 30
 
@@ -40,7 +40,7 @@ def card_facts(model: Any, kind: str, *, top: int = 10, side: str = "columns") -
         (likewise) and `entries`, the largest with `name` and `weight`.
     """
     cards: list[Facts] = _CARDS[kind](model, top, side)
-    return {"heading": clip(repr(model), 200), "cards": cards}
+    return {"heading": heading(model, kind), "cards": cards}
 
 
 def _of_factors(fit: Any, top: int, side: str) -> list[Facts]:
@@ -150,6 +150,25 @@ _CARDS: dict[str, Callable[[Any, int, str], list[Facts]]] = {
     "Metagenes": _of_classes,
     "Signatures": _of_signatures,
 }
+
+
+def _topics_told(model: Any) -> str:
+    documents, words = model.document_topics_.shape[0], len(model.vocabulary_)
+    return f"{model.n_topics_} topics of {documents:,} documents, {words:,} words"
+
+
+# What the representation of an object says too long.
+_HEADINGS: dict[str, Callable[[Any], str]] = {
+    "NMF": lambda model: repr(model.factorization_),
+    "TopicModel": _topics_told,
+    "TopicClassifier": lambda model: _topics_told(model.topics_),
+    "RankSelection": str,
+}
+
+
+def heading(shown: Any, kind: str) -> str:
+    """Return an object in a line."""
+    return clip(" ".join(_HEADINGS.get(kind, repr)(shown).split()), 300)
 
 
 def cards_html(facts: Facts, *, entries: int = 6) -> str:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from nonneg.errors import InputError, MissingLibraryError
 from nonneg.io.files import PathLike, atomic_write
-from nonneg.report.cards import card_facts, cards_html
+from nonneg.report.cards import heading
 from nonneg.report.facts import Facts
+from nonneg.report.figures import bare
 from nonneg.report.methods import methods_text
 from nonneg.report.views import class_name, notebook_html, views_of, wanted
 
@@ -67,7 +69,8 @@ def report_facts(shown: object, *, title: str | None = None, **given: Any) -> Fa
     Returns
     -------
     dict
-        `title`, `heading` (the object in a line), `sections` (`id`, `heading`, `says`, `figure`)
+        `title`, `heading` (the object in a line), `sections` (`id`, `heading`, `says`, `caption`,
+        `figure` without its title)
         and `methods` (paragraphs).
 
     Raises
@@ -85,18 +88,20 @@ def report_facts(shown: object, *, title: str | None = None, **given: Any) -> Fa
     for kind, view in views.items():
         needed, known = wanted(view)
         if view.in_report and set(needed) <= set(given):
-            options = {word: given[word] for word in known if word in given}
+            drawn = view.draw(shown, **{word: given[word] for word in known if word in given})
+            told = drawn["layout"]["meta"]
             sections.append(
                 {
                     "id": kind,
                     "heading": _HEADINGS[kind],
                     "says": view.says,
-                    "figure": view.draw(shown, **options),
+                    "caption": unescape(": ".join(filter(None, (told["title"], told["note"])))),
+                    "figure": bare(drawn),
                 }
             )
     return {
         "title": title or _TITLES[name],
-        "heading": " ".join(str(shown if name == "RankSelection" else repr(shown)).split())[:300],
+        "heading": heading(shown, name),
         "sections": sections,
         "methods": methods_text(shown, name),
     }
@@ -131,12 +136,8 @@ def report_html(shown: object, *, title: str | None = None, **given: Any) -> str
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    cards = notebook_html(shown)
-    if cards is not None:
-        told = card_facts(shown, class_name(shown), top=6)
-        cards = cards_html({**told, "heading": ""})
     page: str = pages.get_template("report.html").render(
-        facts=facts, cards=cards, script=script, figures=_json(facts["sections"])
+        facts=facts, cards=notebook_html(shown), script=script, figures=_json(facts["sections"])
     )
     return page
 

@@ -23,7 +23,7 @@ from nonneg.report.figures.style import (
 __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
-_CARD_ROW, _CARD_GAP = 20, 62
+_CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
 def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns") -> Figure:
@@ -40,6 +40,9 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
     layout: Figure = {}
     notes: list[Figure] = []
     n_lines = [len(_entries(one, side)) for one in components]
+    names = [entry["name"] for one in components for entry in _entries(one, side)]
+    # The names of the bars stand left of the plot, and titles begin where the longest name does.
+    longest = min(_CARD_NAME, max((len(str(name)) for name in names), default=0))
     total = sum(_CARD_ROW * max(n, 1) + _CARD_GAP for n in n_lines) or 1
     above = 0
     for t, one in enumerate(components):
@@ -75,7 +78,7 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
         layout[f"yaxis{at}"] = {
             "anchor": f"x{at}",
             "domain": [max(low, 0.0), min(high, 1.0)],
-            **axis_names([entry["name"] for entry in entries], limit=26),
+            **axis_names([entry["name"] for entry in entries], limit=_CARD_NAME),
             "range": [max(len(entries), 1) - 0.5, -0.5],
             "fixedrange": True,
         }
@@ -85,6 +88,7 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
                 "x": 0,
                 "xref": "paper",
                 "xanchor": "left",
+                "xshift": -round(5.5 * longest),
                 "y": min(high, 1.0),
                 "yref": "paper",
                 "yanchor": "bottom",
@@ -118,7 +122,6 @@ def factors(facts: Facts) -> Figure:
     Both have rows or columns of the data downwards, so that names can be read.
     """
     rows, columns, names = facts["rows"], facts["columns"], facts["components"]
-    gap = 0.58
     data = [_factor(rows, names, "", "W"), _factor(columns, names, "2", "H")]
     most = max(len(rows["names"]), len(columns["names"]))
     tall = height_for(min(most, 60))
@@ -128,16 +131,18 @@ def factors(facts: Facts) -> Figure:
         shared["tickangle"] = -90 if max(map(len, names)) > 2 else 0
     return figure(
         data,
-        title="W (rows) and H (columns), in the order of their components",
+        title="W (left: rows) and H (right: columns)",
+        least=520,
         note=note,
         height=tall,
-        xaxis={"domain": [0, 1 - gap], **shared},
+        xaxis={"domain": [0, 0.49], **shared},
         yaxis={**axis_names(rows["names"], limit=18), "autorange": "reversed"},
-        xaxis2={"domain": [gap, 1], "anchor": "y2", **shared},
+        xaxis2={"domain": [0.51, 1], "anchor": "y2", **shared},
         yaxis2={
             **axis_names(columns["names"], limit=18),
             "autorange": "reversed",
             "anchor": "x2",
+            "side": "right",
         },
     )
 
@@ -182,16 +187,18 @@ def _heat(
         "yaxis": f"y{at}",
     }
     if shades.size <= _FEW_CELLS:
-        # Every cell its own words: the colour of Plotly's own goes by the brightness of the cell.
-        shown["text"] = [[_cell(value) for value in row] for row in values]
+        largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+        shown["text"] = [[_cell(value, largest) for value in row] for row in values]
         shown["texttemplate"] = "%{text}"
         shown["hovertext"] = [[f"{r} · {c}" for c in texts(columns, 60)] for r in texts(rows, 60)]
         shown["hovertemplate"] = f"%{{hovertext}}<br>{what}: %{{customdata:.4g}}<extra></extra>"
     return shown
 
 
-def _cell(value: float) -> str:
-    return "" if not np.isfinite(value) else number(float(value), 2)
+def _cell(value: float, largest: float) -> str:
+    if not np.isfinite(value):
+        return ""
+    return number(float(value), 2) if value > 0.005 * largest else "0"
 
 
 def _json(values: np.ndarray) -> list[list[float | None]]:
@@ -223,9 +230,10 @@ def approximation(facts: Facts) -> Figure:
     across = {**axis_names(columns["names"], most=24, limit=16), "tickangle": -90}
     return figure(
         data,
-        title=f"X (left) beside WH (right), relative error {number(facts['relative_error'])}",
+        title=f"X (left), WH (right), relative error {number(facts['relative_error'])}",
         note=note,
         height=height_for(min(len(rows["names"]), 60)) + 80,
+        least=560,
         xaxis={"domain": [0, 0.48], **across},
         xaxis2={"domain": [0.52, 1], "anchor": "y2", **across},
         yaxis={**axis_names(rows["names"], limit=20), "autorange": "reversed"},
@@ -244,6 +252,7 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
         title=title,
         note=facts["note"],
         height=height_for(len(names)) + 80,
+        least=min(720, 220 + 14 * len(names)),
         xaxis=across,
         yaxis={**axis_names(names, limit=22), "autorange": "reversed"},
     )

@@ -13,6 +13,7 @@ from nonneg.report.figures.style import (
     Figure,
     colour,
     figure,
+    plain,
     text,
     texts,
 )
@@ -28,18 +29,17 @@ def cone(facts: Facts) -> Figure:
     """The points of `cone_facts` and the directions of the components around them."""
     reach = max((math.hypot(*point) for point in facts["points"]), default=1.0) or 1.0
     draw = _plane if facts["dimensions"] == 2 else _space
+    return draw(facts, 1.12 * reach)
+
+
+def _note(facts: Facts) -> str:
     said = [facts["note"]] if facts["note"] else []
     if facts["inside"] is not None:
         said.append(f"{facts['inside']:.0%} of ΣX² lies in what is drawn")
     if facts["agreement"]:
         least = min(facts["agreement"])
         said.append(f"{len(facts['runs'])} other runs (dashed), mean cosine from {least:.3f}")
-    shown = draw(facts, 1.12 * reach)
-    shown["layout"]["title"]["subtitle"] = {"text": "; ".join(said), "font": {"size": 12}}
-    shown["layout"]["meta"]["note"] = "; ".join(said)
-    if said:
-        shown["layout"]["margin"]["t"] += 20
-    return shown
+    return "; ".join(said)
 
 
 def _title(facts: Facts) -> str:
@@ -108,6 +108,7 @@ def _plane(facts: Facts, reach: float) -> Figure:
     return figure(
         data,
         title=_title(facts),
+        note=_note(facts),
         height=480,
         annotations=notes,
         xaxis={
@@ -258,23 +259,26 @@ def _space(facts: Facts, reach: float) -> Figure:
         "size": 4,
         "line": {"width": 0},
     }
+    if "text" in points:
+        points["text"] = [plain(name, 16) for name in facts["names"]]
     if "textposition" in points:
         points["textposition"] = "top center"
         points.pop("cliponaxis")
     data.append(points)
     axes = facts["axes"] or ["", "", ""]
     named = {
-        key: {"title": {"text": text(name, 24)}, "showticklabels": False}
+        key: {"title": {"text": plain(name, 24)}, "showticklabels": False}
         for key, name in zip(("xaxis", "yaxis", "zaxis"), axes, strict=True)
     }
     return figure(
         data,
         title=_title(facts),
+        note=_note(facts),
         height=520,
         scene={
             **named,
             "aspectmode": "data",
-            "camera": {"eye": {"x": 1.5, "y": 1.1, "z": 0.9}},
+            "camera": {"eye": {"x": 1.75, "y": 1.3, "z": 1.05}},
         },
     )
 
@@ -318,5 +322,5 @@ def simplex(facts: Facts) -> Figure:
         note=facts["note"],
         height=460,
         ternary={"sum": 1, **axes},
-        margin={"l": 50, "r": 50, "t": 90, "b": 40},
+        margin={"l": 64, "r": 64, "t": 40, "b": 40},
     )
