@@ -62,17 +62,18 @@ def _of_taste(model: Any, top: int, side: str) -> list[Facts]:
     for t, items in enumerate(model.component_items(top)):
         columns = model.item_factors_[:, model.groups_ == t]
         codes = model.ratings_.item_codes(list(items))
-        weights = np.abs(columns[codes]).mean(axis=1, dtype=np.float64) if columns.size else codes
+        weights = np.abs(columns[codes]).sum(axis=1, dtype=np.float64) / max(columns.shape[1], 1)
+        entries = [
+            {"name": str(item), "weight": float(weight)}
+            for item, weight in zip(items, weights, strict=True)
+        ]
         cards.append(
             {
                 "number": t + 1,
                 "name": f"taste {t + 1}",
                 "share": None,
                 "sparseness": None,
-                "entries": [
-                    {"name": str(item), "weight": float(weight)}
-                    for item, weight in zip(items, weights, strict=True)
-                ],
+                "entries": sorted(entries, key=lambda entry: -entry["weight"]),
             }
         )
     return cards

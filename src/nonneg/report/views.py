@@ -27,6 +27,8 @@ from nonneg.report.geometry import cone_facts
 
 __all__ = ["View", "class_name", "figure", "kinds", "notebook_html", "plotly_figure", "views_of"]
 
+_MANY = 6  # components; of more, a card has fewer lines
+
 
 def _always(_: Any) -> bool:
     return True
@@ -86,7 +88,8 @@ def class_name(shown: object) -> str:
 def figure(shown: object, kind: str | None, options: Mapping[str, Any]) -> Figure:
     """Draw one figure; see `nonneg.shown.Shown.figure`."""
     views = views_of(shown)
-    chosen = next(iter(views)) if kind is None else kind
+    # Unless asked otherwise, the first that needs nothing.
+    chosen = kind or next(name for name, view in views.items() if not wanted(view)[0])
     if chosen not in views:
         raise InputError(
             f"kind={kind!r} · a {class_name(shown)} like this has {', '.join(views)} · name one"
@@ -135,17 +138,31 @@ def notebook_html(shown: object) -> str | None:
 # --- the views ---------------------------------------------------------------------------------
 
 
-def _components(shown: Any, *, top: int = 10) -> Figure:
-    return figures.cards(card_facts(shown, class_name(shown), top=top)["cards"])
+def _components(shown: Any, *, top: int | None = None) -> Figure:
+    return figures.cards(_cards(shown, class_name(shown), top, "columns"))
+
+
+def _cards(shown: Any, name: str, top: int | None, side: str) -> list[Figure]:
+    """The cards; unless asked otherwise with fewer entries where there are many of them."""
+    if side not in ("rows", "columns"):
+        raise InputError(f'side={side!r} · it is "rows" or "columns" · choose one')
+    cards: list[Figure] = card_facts(shown, name, top=top or 10, side=side)["cards"]
+    most = top or (5 if len(cards) > _MANY else 10)
+    return [{**one, "entries": one["entries"][:most]} for one in cards]
+
+
+def _tastes(model: Any, *, top: int | None = None, titles: Any = None) -> Figure:
+    cards = _cards(model, "Recommender", top, "columns")
+    for entry in (entry for one in cards for entry in one["entries"] if titles is not None):
+        entry["name"] = titles.get(entry["name"]) or entry["name"]
+    return figures.cards(cards)
 
 
 def _of_fit(fit_of: Callable[[Any], Any]) -> dict[str, View]:
     """The views of a factorization, of an object that has one."""
 
-    def components(shown: Any, *, top: int = 10, side: str = "columns") -> Figure:
-        return figures.cards(
-            card_facts(fit_of(shown), "Factorization", top=top, side=side)["cards"]
-        )
+    def components(shown: Any, *, top: int | None = None, side: str = "columns") -> Figure:
+        return figures.cards(_cards(fit_of(shown), "Factorization", top, side))
 
     return {
         "components": View(
@@ -396,13 +413,13 @@ _VIEWS: dict[str, dict[str, View]] = {
     "Factorization": _of_fit(lambda fit: fit),
     "NMF": _of_fit(lambda model: model.factorization_),
     "Recommender": {
-        "components": View(
-            _components, "Tastes: for each the items that tell most about it, by their weight."
-        ),
         "recommendations": View(
             _recommended, "What is expected to please most among what was not rated yet."
         ),
         "waterfall": View(_why, _WATERFALL),
+        "components": View(
+            _tastes, "Tastes: for each the items that tell most about it, by their weight."
+        ),
         "similarity": View(
             _alike,
             "The cosine of the items' factors: 1 pleases the same people, 0 other people.",

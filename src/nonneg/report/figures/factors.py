@@ -107,7 +107,7 @@ def _card_title(one: Facts) -> str:
     name = one.get("name")
     said = [f"<b>{text(name, 40)}</b>" if name else f"<b>component {one['number']}</b>"]
     if one.get("share") is not None:
-        said.append(f"{one['share']:.0%} of all")
+        said.append(f"share {one['share']:.0%}")
     sparse = one.get("sparseness")
     if isinstance(sparse, dict):
         sparse = sparse["columns"]
@@ -252,7 +252,7 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
         title=title,
         note=facts["note"],
         height=height_for(len(names)) + 80,
-        least=min(720, 220 + 14 * len(names)),
+        least=min(720, 220 + (40 if shown.get("texttemplate") else 14) * len(names)),
         xaxis=across,
         yaxis={**axis_names(names, limit=22), "autorange": "reversed"},
     )

@@ -313,7 +313,12 @@ def simplex(facts: Facts) -> Figure:
         points[key] = [one[t] for one in picked["shares"]]
     names = [f"component {number}" for number in facts["components"]]
     axes = {
-        key: {"title": {"text": name}, "tickformat": ".0%", "nticks": 5, "min": 0}
+        key: {
+            "title": {"text": name, "font": {"size": 12}},
+            "tickformat": ".0%",
+            "nticks": 5,
+            "min": 0,
+        }
         for key, name in zip(("aaxis", "baxis", "caxis"), names, strict=True)
     }
     return figure(
@@ -322,5 +327,5 @@ def simplex(facts: Facts) -> Figure:
         note=facts["note"],
         height=460,
         ternary={"sum": 1, **axes},
-        margin={"l": 64, "r": 64, "t": 40, "b": 40},
+        margin={"l": 70, "r": 70, "t": 40, "b": 40},
     )
