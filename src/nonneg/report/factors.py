@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _MOST = 200
+_MOST_CELLS = 120  # a side, of which X and WH have the square
 _MOST_POINTS = 500
 Numbers = NDArray[np.float64]
 
@@ -121,7 +122,7 @@ def _note(n: int, shown: int, what: str) -> str:
 
 
 def approximation_facts(
-    fit: Factorization, X: object, *, missing_values: float = np.nan, most: int = _MOST
+    fit: Factorization, X: object, *, missing_values: float = np.nan, most: int = _MOST_CELLS
 ) -> Facts:
     """X beside WH, rows and columns in the order of their components.
 
@@ -132,7 +133,7 @@ def approximation_facts(
         What was factorized.
     missing_values : nan or 0, default nan
         As for `factorize`.
-    most : int, default 200
+    most : int, default 120
         Groups of rows and of columns at most.
 
     Returns

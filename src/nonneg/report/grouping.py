@@ -162,8 +162,8 @@ def topic_map_facts(model: TopicModel, *, top: int = 6) -> Facts:
     -------
     dict
         `topics`: `number`, `name`, `x`, `y`, `share` (of all documents' contents), `documents` and
-        `words`; `kept`, the share of the squared distances that two dimensions hold. Topics that would
-        cover one another are pushed apart.
+        `words`; `kept`, the share of the squared distances that two dimensions hold. Topics that
+        would cover one another are pushed apart.
     """
     words = np.asarray(model.topic_words_, dtype=np.float64)
     places, kept = _scaled(_jensen_shannon(words))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nonneg.report.facts import Facts
 from nonneg.report.figures.style import (
@@ -20,9 +21,12 @@ from nonneg.report.figures.style import (
     texts,
 )
 
+Numbers = NDArray[np.float64]
+
 __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
+_NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
 _CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
@@ -162,14 +166,15 @@ def _factor(side: Facts, components: Sequence[str], at: str, letter: str) -> Fig
 
 
 def _heat(
-    shades: np.ndarray,
-    values: np.ndarray,
+    shades: Numbers,
+    values: Numbers,
     rows: Sequence[str],
     columns: Sequence[str],
     at: str,
     what: str,
 ) -> Figure:
-    """A heat map with hover texts, and the numbers in its cells where they are few."""
+    """A heat map; its cells have their numbers where they are few, their names if not too many."""
+    gap = 1 if shades.size <= _NAMED_CELLS else 0
     shown: Figure = {
         "type": "heatmap",
         "z": _json(shades),
@@ -177,21 +182,22 @@ def _heat(
         "zmax": 1,
         "colorscale": [list(stop) for stop in SCALE],
         "showscale": False,
-        "xgap": 1 if shades.size <= 4000 else 0,
-        "ygap": 1 if shades.size <= 4000 else 0,
+        "xgap": gap,
+        "ygap": gap,
         "customdata": _json(values),
         "hoverongaps": False,
-        "text": [[f"{r} · {c}" for c in texts(columns, 60)] for r in texts(rows, 60)],
-        "hovertemplate": f"%{{text}}<br>{what}: %{{customdata:.4g}}<extra></extra>",
+        "hovertemplate": f"{what}: %{{customdata:.4g}}<extra></extra>",
         "xaxis": f"x{at}",
         "yaxis": f"y{at}",
     }
+    if shades.size <= _NAMED_CELLS:
+        across = texts(columns, 60)
+        shown["hovertext"] = [[f"{row} · {column}" for column in across] for row in texts(rows, 60)]
+        shown["hovertemplate"] = "%{hovertext}<br>" + shown["hovertemplate"]
     if shades.size <= _FEW_CELLS:
         largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
         shown["text"] = [[_cell(value, largest) for value in row] for row in values]
         shown["texttemplate"] = "%{text}"
-        shown["hovertext"] = [[f"{r} · {c}" for c in texts(columns, 60)] for r in texts(rows, 60)]
-        shown["hovertemplate"] = f"%{{hovertext}}<br>{what}: %{{customdata:.4g}}<extra></extra>"
     return shown
 
 
@@ -201,8 +207,9 @@ def _cell(value: float, largest: float) -> str:
     return number(float(value), 2) if value > 0.005 * largest else "0"
 
 
-def _json(values: np.ndarray) -> list[list[float | None]]:
-    return [[None if not np.isfinite(value) else float(value) for value in row] for row in values]
+def _json(values: Numbers) -> list[list[float | None]]:
+    """Numbers to four digits, which a picture does not exceed."""
+    return [[float(f"{v:.4g}") if np.isfinite(v) else None for v in row] for row in values]
 
 
 def approximation(facts: Facts) -> Figure:
