@@ -214,7 +214,11 @@ def topics_of(
             **new_document_facts(data, assigned, shares, labels, probabilities),
         }
         if output is not None:
-            write_records(output, document_rows(assigned, shares, labels), force=force)
+            write_records(
+                output,
+                document_rows(assigned, shares, topic_model.groups(data), labels),
+                force=force,
+            )
         facts["saved"] = None if output is None else str(output)
     from nonneg.cli import draw_topics
 
@@ -296,7 +300,9 @@ def _write(
 
     written = []
     if documents is not None:
-        rows = document_rows(topic_model.documents_, topic_model.document_topics_)
+        rows = document_rows(
+            topic_model.documents_, topic_model.document_topics_, topic_model.groups()
+        )
         written.append(write_records(documents, rows, force=force))
     if words is not None:
         written.append(write_records(words, word_rows(topic_model), force=force))
