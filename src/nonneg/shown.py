@@ -56,7 +56,12 @@ class Shown:
         return _views().plotly_figure(self.figure(kind, **options))
 
     def write_report(
-        self, path: str | os.PathLike[str], *, title: str | None = None, force: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        force: bool = False,
+        **given: Any,
     ) -> Path:
         """Write one HTML file with all figures and the methods text. It needs no network.
 
@@ -67,6 +72,8 @@ class Shown:
             Default: what the object is.
         force : bool, default False
             Replace an existing file.
+        **given
+            What further figures need: X, say, or user and item.
 
         Raises
         ------
@@ -76,7 +83,7 @@ class Shown:
             There is a file already and `force` is false.
         """
         html = import_module("nonneg.report.html")
-        written: Path = html.write_report(self, path, title=title, force=force)
+        written: Path = html.write_report(self, path, title=title, force=force, **given)
         return written
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

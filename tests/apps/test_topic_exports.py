@@ -67,7 +67,10 @@ def test_topicwizard_gets_its_fields(model: TopicModel, tmp_path: Path) -> None:
 
 
 def test_rows(model: TopicModel) -> None:
-    rows = document_rows(model.documents_, model.document_topics_, [("a", "b")] * len(DOCS))
+    groups = model.groups()
+    tags = [("a", "b")] * len(DOCS)
+    rows = document_rows(model.documents_, model.document_topics_, groups, tags)
+    assert [row["group"] or 0 for row in rows] == (groups + 1).tolist()
     assert len(rows) == len(DOCS)
     assert rows[0]["document"] == 1
     assert rows[0]["label"] == "a|b"

@@ -82,7 +82,8 @@ def test_the_same_command_gives_the_same_answer(run: Run, mail: Path) -> None:
 
 def test_labels(run: Run, mail: Path) -> None:
     facts = run("topics", mail, "-k", 3, "--label", "kind", "--json").json
-    assert facts["grouping"]["matched_accuracy"] == 1
+    assert [row["by"] for row in facts["grouping"]] == ["largest topic", "all words"]
+    assert [row["matched_accuracy"] for row in facts["grouping"]] == [1, 1]
     assert {label["label"]: label["documents"] for label in facts["labels"]} == dict.fromkeys(
         WORDS, 30
     )
@@ -100,7 +101,7 @@ def test_labels(run: Run, mail: Path) -> None:
 def test_tags(run: Run, mail: Path) -> None:
     command = ("topics", mail, "-k", 3, "--label", "tags", "--separator", "|")
     facts = run(*command, "--json").json
-    assert facts["grouping"] is None
+    assert facts["grouping"] == []
     assert facts["classifier"]["multilabel"]
     assert facts["classifier"]["names"] == ["even", "food", "law", "sport"]
     assert facts["classifier"]["evaluation"]["confusion"] is None
@@ -258,7 +259,7 @@ def test_what_is_asked_wrongly(fails: Fails, mail: Path, saved: Path, tmp_path: 
     nonneg.save(nonneg.factorize([[1.0, 2.0], [2.0, 4.0]], 1), fit)
     assert "knows no topics" in fails("topics-of", fit, mail)
     assert "nonneg topics-of" in fails("transform", saved, mail, "-o", tmp_path / "w.csv")
-    assert "demo 'films'" in fails("demo", "films")
+    assert "no example 'films'" in fails("demo", "films")
 
 
 def test_new_documents_of_unknown_words_only(run: Run, saved: Path, tmp_path: Path) -> None:

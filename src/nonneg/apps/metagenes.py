@@ -19,7 +19,13 @@ from nonneg.apps.markers import MarkerMethod, gene_scores, marker_genes
 from nonneg.apps.metagenes_record import from_parts, to_parts
 from nonneg.apps.subclasses import Flow, Level, aligned_orders, flows
 from nonneg.core.alternate import Status, Step
-from nonneg.core.factorize import Factorization, RandomState, as_generator, solve_left
+from nonneg.core.factorize import (
+    Factorization,
+    RandomState,
+    as_generator,
+    solve_left,
+    whole_number,
+)
 from nonneg.core.intake import is_count
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import Loss
@@ -30,6 +36,7 @@ from nonneg.io.expression import Expression, Orientation, read_expression
 from nonneg.selection.consensus import Consensus, consensus_of
 from nonneg.selection.measures import distance_silhouettes
 from nonneg.selection.stability import StableComponents, refit, stable_components
+from nonneg.shown import Shown
 
 __all__ = ["Classes", "Combine", "Marker", "Metagenes"]
 
@@ -83,7 +90,7 @@ class Classes:
     margins: NDArray[np.float64]
 
 
-class Metagenes:
+class Metagenes(Shown):
     """Find metagenes and classes of samples (or programs of cells) in an expression table.
 
     Parameters
@@ -424,8 +431,8 @@ class Metagenes:
 
     def _checked_ranks(self, table: Expression) -> list[int]:
         m, n = table.shape
-        self.n_components = _whole("n_components", self.n_components)
-        self.n_runs = _whole("n_runs", self.n_runs)
+        self.n_components = whole_number("n_components", self.n_components)
+        self.n_runs = whole_number("n_runs", self.n_runs)
         if self.combine not in get_args(Combine):
             raise InputError(f'combine={self.combine!r} · it is "best" or "median" · choose one')
         if self.combine == "median" and (self.n_runs < 2 or self.smoothing):
@@ -433,7 +440,7 @@ class Metagenes:
                 'combine="median" · it takes the medians of two runs or more, without smoothing · '
                 'raise n_runs, or use combine="best"'
             )
-        ranks = sorted({self.n_components, *(_whole("ranks", k) for k in self.ranks)})
+        ranks = sorted({self.n_components, *(whole_number("ranks", k) for k in self.ranks)})
         if m < 2:
             raise InputError(
                 f"'{table.source}' has one sample with values · classes need several"
@@ -493,9 +500,3 @@ def _of_genes(step: Mapping[str, Any], chosen: list[int]) -> dict[str, Any]:
     if "divisors" not in step:
         return dict(step)
     return {**step, "divisors": [step["divisors"][j] for j in chosen]}
-
-
-def _whole(name: str, value: object) -> int:
-    if not is_count(value, 1):
-        raise InputError(f"{name}={value!r} · it must be a whole number from 1 · change it")
-    return int(cast(int, value))

@@ -145,7 +145,10 @@ def to_topicwizard(model: TopicModel, documents: object) -> TopicData:
 
 
 def document_rows(
-    topics: DocumentTopics, shares: NDArray[np.float64], labels: Sequence[object] | None = None
+    topics: DocumentTopics,
+    shares: NDArray[np.float64],
+    groups: NDArray[np.intp],
+    labels: Sequence[object] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a row for each document, as a table has it; topics are numbered from 1.
 
@@ -154,6 +157,8 @@ def document_rows(
     topics : DocumentTopics
         Of a fit, or of `assign`.
     shares : ndarray (n_documents, n_topics)
+    groups : ndarray of int (n_documents,)
+        Of `TopicModel.groups`.
     labels : sequence, optional
         What was predicted; tags are joined by "|".
     """
@@ -167,6 +172,7 @@ def document_rows(
             "margin": found.margin,
             "second": found.second + 1 if found.second >= 0 else None,
             "mixed": found.mixed,
+            "group": int(groups[at]) + 1 if groups[at] >= 0 else None,
         }
         if labels is not None:
             label = labels[at]

@@ -7,7 +7,6 @@ that puts spaces between words, the limits, which adapt to the corpus, and the w
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -72,6 +71,9 @@ _MIN_DF, _PER_STEP, _LARGEST_MIN_DF = 2, 2000, 10
 # By lift, words below this part of the weight of the topic's hundredth word have no say: the most
 # exclusive words are those that occur once.
 _LIFT_FLOOR, _HUNDREDTH = 0.1, 100
+
+# Beyond are variation selectors, which no word needs.
+_LAST_MARK = 0x1F000
 
 Counts = Any  # scipy sparse CSR (n_documents, n_words)
 # Of so many relevant words, those come first that keep company; what company counts beside
@@ -172,22 +174,27 @@ def tokens(text: str) -> list[str]:
     >>> tokens("L'été à Köln: mp3, 2024, हिन्दी")
     ['été', 'köln', 'mp3', 'हिन्दी']
     """
-    return re.findall(_pattern(), text.lower())
+    pattern = _PLAIN if text.isascii() else _marked()
+    found = pattern.findall(text.lower())
+    return [word for word in found if word.isalpha() or any(map(str.isalpha, word))]
+
+
+# Marks are many spans, which the pattern tries at each blank: a third of the time without them.
+_PLAIN = re.compile(r"\w{2,}")
 
 
 @cache
-def _pattern() -> str:
-    marks = [c for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c))[0] == "M"]
+def _marked() -> re.Pattern[str]:
+    """Return the pattern of words that also has marks: vowel signs and accents."""
+    marks = [c for c in range(_LAST_MARK) if unicodedata.category(chr(c))[0] == "M"]
     spans: list[list[int]] = []
     for c in marks:
         if spans and spans[-1][1] == c - 1:
             spans[-1][1] = c
         else:
             spans.append([c, c])
-    listed = "".join(f"{chr(a)}-{chr(b)}" if b > a else chr(a) for a, b in spans)
-    word = rf"[\w{listed}]"
-    # A letter somewhere (no digit, no underscore), and a second character.
-    return rf"(?<!{word})(?=[\d_]*[^\W\d_]){word}{{2,}}"
+    listed = "".join(f"{chr(a)}-{chr(b)}" for a, b in spans)
+    return re.compile(rf"[\w{listed}]{{2,}}")
 
 
 class WordCounter:
@@ -230,7 +237,8 @@ class WordCounter:
             The settings are wrong, or no word is left.
         """
         left_out = resolve_stop_words(stop_words, texts)
-        between = limits(sum(bool(text.strip()) for text in texts), min_df, max_df)
+        n_texts = sum(bool(text.strip()) for text in texts)
+        between = limits(max(n_texts, 1), min_df, max_df)
         counter = _vectorizer(left_out, bigrams)
         try:
             counts = sp.csr_array(counter.fit_transform(texts))

@@ -26,6 +26,7 @@ from nonneg.apps.topic_fit import (
     check_number,
     fit_topics,
     guides_of,
+    one_blas_thread,
 )
 from nonneg.apps.topic_groups import class_shares, flows, period_shares
 from nonneg.apps.topic_measures import npmi
@@ -47,6 +48,7 @@ from nonneg.apps.topic_words import COMPANY_WORDS, Order, WordRanks, word_ranks
 from nonneg.core.factorize import RandomState, as_generator, solve_left, whole_number
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.documents import Documents
+from nonneg.shown import Shown
 
 __all__ = ["TopicModel"]
 
@@ -56,7 +58,7 @@ _SHORT = 20.0
 _LEVELS = 10
 
 
-class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class TopicModel(Shown, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Find topics in documents, the same on every run.
 
     Parameters
@@ -253,13 +255,14 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.evidence_ = []
         if isinstance(self.n_topics, str):
             numbers = [k for k in candidates(*known.shape) if k >= guides.n_topics]
-            self.evidence_ = weigh_numbers(
-                known,
-                numbers or [guides.n_topics],
-                loss=self.loss,
-                rng=rng,
-                n_threads=self.n_threads,
-            )
+            with one_blas_thread():
+                self.evidence_ = weigh_numbers(
+                    known,
+                    numbers or [guides.n_topics],
+                    loss=self.loss,
+                    rng=rng,
+                    n_threads=self.n_threads,
+                )
             n_topics = next(one.n_topics for one in self.evidence_ if one.chosen)
         else:
             n_topics = self.n_topics
@@ -277,7 +280,7 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         order = np.concatenate(
             [np.arange(n_guided), n_guided + by_size(fitted.W[:, n_guided:])]
         ).astype(np.intp)
-        # In the layout of a loaded model, whose sums are then the same to the last bit.
+        # In one layout, that of model files: another rounds sums otherwise.
         self.components_ = np.ascontiguousarray(fitted.H[order])
         self.weights_ = np.ascontiguousarray(fitted.W[:, order])
         self.groups_ = np.arange(n_topics)
@@ -729,9 +732,10 @@ class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         W = np.zeros((X.shape[0], len(self.components_)))
         known = np.flatnonzero(np.diff(X.indptr))
         if known.size:
-            W[known] = solve_left(
-                X[known], self.components_, loss=self.loss, n_threads=self.n_threads
-            )
+            with one_blas_thread():
+                W[known] = solve_left(
+                    X[known], self.components_, loss=self.loss, n_threads=self.n_threads
+                )
         return W
 
     def _document(self, document: int | str) -> tuple[Matrix, NDArray[np.float64]]:

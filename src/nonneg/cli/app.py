@@ -17,6 +17,7 @@ from nonneg.cli import (
     fit,
     rank,
     recommend,
+    report,
     show,
     signatures,
     topics,
@@ -54,6 +55,7 @@ app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("transform")(fit.transform)
 app.command("show")(show.show)
+app.command("report")(report.report)
 app.command("rank")(rank.rank)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)

@@ -13,6 +13,8 @@ from nonneg.cli.draw import Drawing, Facts, clean, count, heading
 __all__ = ["rank"]
 
 _BARS = "▁▂▃▄▅▆▇█"
+# Curves with a scale of their own: from least to most, .9988 would look like nothing beside 1.
+_SCALES = {"consensus": (0.5, 1.0), "stability": (0.0, 1.0)}
 _HEADERS = {
     "held-out": "held-out",
     "cross-validation": "bi-cross",
@@ -60,31 +62,37 @@ def _curves(facts: Facts, ranks: Sequence[int]) -> Table:
         prefers = "none of them" if curve["preferred"] is None else str(curve["preferred"])
         table.add_row(
             curve["label"],
-            _bars(curve["values"], curve["preferred"], ranks),
+            _bars(curve["values"], curve["preferred"], ranks, _scale(curve)),
             Text(f"{curve['better']} is better", "dim"),
             Text.assemble("prefers ", (prefers, "bold")),
         )
         if curve["baseline"] is not None:
             # On one scale with the curve above it.
-            drawn = _bars(curve["baseline"], None, ranks, beside=curve["values"])
+            drawn = _bars(curve["baseline"], None, ranks, _scale(curve))
             table.add_row(Text("  permuted data", "dim"), drawn, "", "")
     return table
+
+
+def _scale(curve: Facts) -> tuple[float, float]:
+    """The values that the lowest and the highest bar stand for."""
+    drawn = [*curve["values"], *(curve["baseline"] or [])]
+    known = [value for value in drawn if value is not None]
+    return _SCALES.get(curve["name"], (min(known, default=0.0), max(known, default=0.0)))
 
 
 def _bars(
     values: Sequence[float | None],
     preferred: int | None,
     ranks: Sequence[int],
-    beside: Sequence[float | None] = (),
+    scale: tuple[float, float],
 ) -> Text:
-    known = [value for value in [*values, *beside] if value is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
+    low, high = scale
     text = Text()
     for value, k in zip(values, ranks, strict=True):
         if value is None:
             text.append("· ", "dim")
             continue
-        level = (value - low) / (high - low) if high > low else 1.0
+        level = min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 1.0
         bar = _BARS[min(int(level * len(_BARS)), len(_BARS) - 1)]
         text.append(bar, "bold green" if k == preferred else "cyan")
         text.append(" ")

@@ -202,13 +202,15 @@ def _labels(facts: Facts) -> Drawing:
             cells.append(f"{f1.get(label['label'], 0.0):.2f}")
         table.add_row(*cells, Flow(parts) if parts else Text("none above 5 %", "dim"))
     yield Padding(table, (0, 0, 0, 2))
-    scores = facts["grouping"]
-    if scores:
-        yield _said(
-            f"Topics as groups: purity {scores['purity']:.3f}, NMI {scores['nmi_max']:.3f} (by "
-            f"max), {scores['nmi_arithmetic']:.3f} (by mean), ARI {scores['ari']:.3f}; "
-            f"one topic a label: {percent(scores['matched_accuracy'])} right."
-        )
+    if facts["grouping"]:
+        yield heading("Groups beside the labels, one group a label")
+        columns = ("right", "purity", "NMI by max", "by mean", "ARI")
+        table = _columns(("documents grouped by", False), *((name, True) for name in columns))
+        for scores in facts["grouping"]:
+            measures = [scores[key] for key in ("purity", "nmi_max", "nmi_arithmetic", "ari")]
+            right = f"{100 * scores['matched_accuracy']:.1f} %"
+            table.add_row(scores["by"], right, *(f"{measure:.3f}" for measure in measures))
+        yield Padding(table, (0, 0, 0, 2))
 
 
 def _classifier(facts: Facts, *, listed: bool) -> Drawing:

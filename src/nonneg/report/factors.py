@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _MOST = 200
+_MOST_CELLS = 120  # a side, of which X and WH have the square
 _MOST_POINTS = 500
 Numbers = NDArray[np.float64]
 
@@ -121,7 +122,7 @@ def _note(n: int, shown: int, what: str) -> str:
 
 
 def approximation_facts(
-    fit: Factorization, X: object, *, missing_values: float = np.nan, most: int = _MOST
+    fit: Factorization, X: object, *, missing_values: float = np.nan, most: int = _MOST_CELLS
 ) -> Facts:
     """X beside WH, rows and columns in the order of their components.
 
@@ -132,7 +133,7 @@ def approximation_facts(
         What was factorized.
     missing_values : nan or 0, default nan
         As for `factorize`.
-    most : int, default 200
+    most : int, default 120
         Groups of rows and of columns at most.
 
     Returns
@@ -200,7 +201,8 @@ def _averaging(groups: Sequence[NDArray[np.intp]], n: int) -> sp.csr_array:
 def _known(X: Any, missing_values: float) -> tuple[Any, Any]:
     """X with 0 where a cell is missing, and 1 where it is not."""
     if sp.issparse(X):
-        values = sp.csr_array(X, dtype=np.float64)
+        given: Any = X
+        values = sp.csr_array(given, dtype=np.float64)
         if missing_values != 0:
             return values, None
         known = values.copy()
@@ -215,9 +217,9 @@ def _known(X: Any, missing_values: float) -> tuple[Any, Any]:
 
 def _both(A: sp.csr_array, X: Any, B: sp.csr_array) -> Numbers:
     if X is None:  # every cell is known
-        return np.outer(A.sum(axis=1), B.sum(axis=1))
-    found = A @ X @ B.T
-    return np.asarray(found.todense() if sp.issparse(found) else found, dtype=np.float64)
+        return np.outer(A.sum(axis=1), B.sum(axis=1)).astype(np.float64)
+    found: Any = A @ X @ B.T
+    return np.asarray(found.toarray() if sp.issparse(X) else found, dtype=np.float64)
 
 
 def convergence_facts(fit: Factorization) -> Facts:

@@ -85,7 +85,7 @@ def cone_facts(
     n = len(W)
     shown = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
     axes, feature_names = _axes(fit, H[t], turned)
-    mixed = W[np.ix_(shown, t)]
+    mixed = W[shown][:, t]
     fitted = mixed @ (H[t] @ axes)
     points, inside = fitted, None
     if X is not None:
@@ -177,8 +177,6 @@ def _rows(fit: Factorization, X: object, turned: bool) -> Any:
             "was factorized"
         )
     values: Any = given.values
-    if sp.issparse(values):
-        values = sp.csr_array(values)
     return values.T if turned else values
 
 
@@ -186,14 +184,17 @@ def _projected(
     rows: Any, W: Numbers, H: Numbers, axes: Numbers, shown: NDArray[np.intp]
 ) -> tuple[Numbers, float]:
     """The coordinates of the points in these axes, and the share of ΣX² that they hold."""
-    picked: Any = rows.tocsr()[shown] if sp.issparse(rows) else np.array(rows, np.float64)[shown]
-    if not sp.issparse(picked):
+    if sp.issparse(rows):
+        listed: Any = rows
+        sparse = listed.tocsr()[shown]
+        points, squares = sparse @ axes, float(sparse.multiply(sparse).sum())
+    else:
+        picked = np.asarray(rows, dtype=np.float64)[shown]
         holes = np.isnan(picked)
         if holes.any():
             picked = np.where(holes, W[shown] @ H, picked)
-    points = np.asarray(picked @ axes, dtype=np.float64)
-    squares = float(picked.power(2).sum() if sp.issparse(picked) else (picked**2).sum())
-    return points, float((points**2).sum() / squares) if squares else 1.0
+        points, squares = picked @ axes, float((picked**2).sum())
+    return np.asarray(points), float((points**2).sum() / squares) if squares else 1.0
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -19,6 +19,8 @@ __all__ = ["consensus_facts", "structure_facts", "topic_map_facts"]
 _MOST = 240
 _MOST_MERGES = 150
 _MOST_BARS = 400
+# What a disc with its number takes of the width and height of a map on a telephone.
+_ROOM, _PUSHES = np.array([0.09, 0.06]), 300
 Numbers = NDArray[np.float64]
 
 
@@ -160,10 +162,12 @@ def topic_map_facts(model: TopicModel, *, top: int = 6) -> Facts:
     -------
     dict
         `topics`: `number`, `name`, `x`, `y`, `share` (of all documents' contents), `documents` and
-        `words`; `kept`, the share of the squared distances that two dimensions hold.
+        `words`; `kept`, the share of the squared distances that two dimensions hold. Topics that
+        would cover one another are pushed apart.
     """
     words = np.asarray(model.topic_words_, dtype=np.float64)
     places, kept = _scaled(_jensen_shannon(words))
+    places = _apart(places)
     return {
         "topics": [
             {
@@ -187,6 +191,27 @@ def _jensen_shannon(rows: Numbers) -> Numbers:
     rows = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300)
     apart = np.nan_to_num(pdist(rows, "jensenshannon"))  # rounding may make a root of −0
     return np.asarray(squareform(apart), dtype=np.float64)
+
+
+def _apart(places: Numbers) -> Numbers:
+    """Push points that would cover one another's numbers apart, as little as that takes."""
+    low, high = places.min(axis=0, initial=0.0), places.max(axis=0, initial=0.0)
+    size = np.where(high > low, high - low, 1.0)
+    at = (places - low) / size
+    for _ in range(_PUSHES):
+        gaps = at[:, None, :] - at[None, :, :]
+        near = (np.abs(gaps / _ROOM) < 1.0).all(axis=2) & ~np.eye(len(at), dtype=bool)
+        if not near.any():
+            break
+        # Equal places part in the order of their numbers.
+        order = np.arange(len(at))
+        sign = np.where(gaps == 0, np.sign(order[:, None] - order[None, :])[:, :, None], gaps)
+        push = np.sign(sign) * (_ROOM - np.abs(gaps)) * near[:, :, None]
+        # Along the side on which less has to be moved.
+        less = (_ROOM - np.abs(gaps)) / _ROOM
+        push *= np.stack([less[..., 0] <= less[..., 1], less[..., 1] < less[..., 0]], axis=-1)
+        at = at + 0.5 * push.sum(axis=1)
+    return np.asarray(low + at * size, dtype=np.float64)
 
 
 def _scaled(distances: Numbers) -> tuple[Numbers, float]:

@@ -145,25 +145,29 @@ def label_facts(model: TopicModel, labels: Sequence[Label]) -> Facts:
     -------
     dict
         `labels`: for each its `label`, `documents` (with a known word) and `shares` (mean share
-        of each topic in these); `grouping`: the topics as groups against classes (`purity`,
-        `nmi_max`, `nmi_arithmetic`, `ari`, `matched_accuracy`), None for tags.
+        of each topic in these); `grouping`: the documents in groups against classes, a row for
+        the largest topic of each and one for `TopicModel.groups` (`by`, `purity`, `nmi_max`,
+        `nmi_arithmetic`, `ari`, `matched_accuracy`), none for tags.
     """
     found: dict[str, Facts] = {}
     for part in model.by_class(labels):
         start = {"label": str(part.group), "documents": part.documents}
         label = found.setdefault(str(part.group), start | {"shares": [0.0] * model.n_topics_})
         label["shares"][part.topic] = part.share
-    return {"labels": list(found.values()), "grouping": _grouping(model.documents_, labels)}
+    ways = {"largest topic": model.documents_.topic, "all words": model.groups()}
+    grouping = [
+        {"by": by, **scores} for by, groups in ways.items() if (scores := _grouping(groups, labels))
+    ]
+    return {"labels": list(found.values()), "grouping": grouping}
 
 
-def _grouping(assigned: DocumentTopics, labels: Sequence[Label]) -> Facts | None:
+def _grouping(groups: NDArray[np.intp], labels: Sequence[Label]) -> Facts | None:
     if any(isinstance(label, tuple) for label in labels):
         return None
-    rows = [j for j, label in enumerate(labels) if label is not None and assigned.topic[j] >= 0]
+    rows = [j for j, label in enumerate(labels) if label is not None and groups[j] >= 0]
     if not rows:
         return None
-    scores = grouping_scores(assigned.topic[rows], [str(labels[j]) for j in rows])
-    return dict(scores._asdict())
+    return grouping_scores(groups[rows], [str(labels[j]) for j in rows])._asdict()
 
 
 def classifier_facts(model: TopicClassifier) -> Facts:

@@ -16,10 +16,11 @@ from nonneg.report.figures.groups import (
 )
 from nonneg.report.figures.reasons import recommendations, waterfall
 from nonneg.report.figures.signatures import profiles, signature_ranks
-from nonneg.report.figures.style import themed
+from nonneg.report.figures.style import bare, themed
 
 __all__ = [
     "approximation",
+    "bare",
     "cards",
     "class_flows",
     "cone",

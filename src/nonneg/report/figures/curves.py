@@ -23,7 +23,8 @@ def convergence(facts: Facts) -> Figure:
             "x": at,
             "y": values,
             "customdata": [step["seconds"] for step in steps],
-            "hovertemplate": f"iteration %{{x}}, %{{customdata:.3g}} s<br>{name} %{{y:.6g}}<extra></extra>",
+            "hovertemplate": "iteration %{x}, %{customdata:.3g} s<br>"
+            f"{name} %{{y:.6g}}<extra></extra>",
             "line": {"color": PALETTE[t], "width": 2},
             "marker": {"size": 4},
             "xaxis": "x",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nonneg.report.facts import Facts
 from nonneg.report.figures.style import (
@@ -20,10 +21,13 @@ from nonneg.report.figures.style import (
     texts,
 )
 
+Numbers = NDArray[np.float64]
+
 __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
-_CARD_ROW, _CARD_GAP = 20, 62
+_NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
+_CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
 def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns") -> Figure:
@@ -40,6 +44,9 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
     layout: Figure = {}
     notes: list[Figure] = []
     n_lines = [len(_entries(one, side)) for one in components]
+    names = [entry["name"] for one in components for entry in _entries(one, side)]
+    # The names of the bars stand left of the plot, and titles begin where the longest name does.
+    longest = min(_CARD_NAME, max((len(str(name)) for name in names), default=0))
     total = sum(_CARD_ROW * max(n, 1) + _CARD_GAP for n in n_lines) or 1
     above = 0
     for t, one in enumerate(components):
@@ -55,8 +62,8 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
                 "x": [entry["weight"] for entry in entries],
                 "y": list(range(len(entries))),
                 "text": [number(entry["weight"]) for entry in entries],
-                "textposition": "auto",
-                "insidetextanchor": "end",
+                "textposition": "outside",
+                "textfont": {"size": 12},
                 "hovertext": texts([entry["name"] for entry in entries]),
                 "hovertemplate": "%{hovertext}: %{x:.4g}<extra></extra>",
                 "marker": {"color": colour(t), "pattern": pattern(0)},
@@ -68,13 +75,14 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
         layout[f"xaxis{at}"] = {
             "anchor": f"y{at}",
             "visible": False,
-            "rangemode": "tozero",
+            # Room for the number behind the longest bar.
+            "range": [0, 1.12 * (max((entry["weight"] for entry in entries), default=0) or 1)],
             "fixedrange": True,
         }
         layout[f"yaxis{at}"] = {
             "anchor": f"x{at}",
             "domain": [max(low, 0.0), min(high, 1.0)],
-            **axis_names([entry["name"] for entry in entries], limit=26),
+            **axis_names([entry["name"] for entry in entries], limit=_CARD_NAME),
             "range": [max(len(entries), 1) - 0.5, -0.5],
             "fixedrange": True,
         }
@@ -84,6 +92,7 @@ def cards(components: Sequence[Facts], *, title: str = "", side: str = "columns"
                 "x": 0,
                 "xref": "paper",
                 "xanchor": "left",
+                "xshift": -round(5.5 * longest),
                 "y": min(high, 1.0),
                 "yref": "paper",
                 "yanchor": "bottom",
@@ -102,7 +111,7 @@ def _card_title(one: Facts) -> str:
     name = one.get("name")
     said = [f"<b>{text(name, 40)}</b>" if name else f"<b>component {one['number']}</b>"]
     if one.get("share") is not None:
-        said.append(f"{one['share']:.0%} of all")
+        said.append(f"share {one['share']:.0%}")
     sparse = one.get("sparseness")
     if isinstance(sparse, dict):
         sparse = sparse["columns"]
@@ -117,7 +126,6 @@ def factors(facts: Facts) -> Figure:
     Both have rows or columns of the data downwards, so that names can be read.
     """
     rows, columns, names = facts["rows"], facts["columns"], facts["components"]
-    gap = 0.58
     data = [_factor(rows, names, "", "W"), _factor(columns, names, "2", "H")]
     most = max(len(rows["names"]), len(columns["names"]))
     tall = height_for(min(most, 60))
@@ -127,16 +135,18 @@ def factors(facts: Facts) -> Figure:
         shared["tickangle"] = -90 if max(map(len, names)) > 2 else 0
     return figure(
         data,
-        title="W (rows) and H (columns), in the order of their components",
+        title="W (left: rows) and H (right: columns)",
+        least=520,
         note=note,
         height=tall,
-        xaxis={"domain": [0, 1 - gap], **shared},
+        xaxis={"domain": [0, 0.49], **shared},
         yaxis={**axis_names(rows["names"], limit=18), "autorange": "reversed"},
-        xaxis2={"domain": [gap, 1], "anchor": "y2", **shared},
+        xaxis2={"domain": [0.51, 1], "anchor": "y2", **shared},
         yaxis2={
             **axis_names(columns["names"], limit=18),
             "autorange": "reversed",
             "anchor": "x2",
+            "side": "right",
         },
     )
 
@@ -156,14 +166,15 @@ def _factor(side: Facts, components: Sequence[str], at: str, letter: str) -> Fig
 
 
 def _heat(
-    shades: np.ndarray,
-    values: np.ndarray,
+    shades: Numbers,
+    values: Numbers,
     rows: Sequence[str],
     columns: Sequence[str],
     at: str,
     what: str,
 ) -> Figure:
-    """A heat map with hover texts, and the numbers in its cells where they are few."""
+    """A heat map; its cells have their numbers where they are few, their names if not too many."""
+    gap = 1 if shades.size <= _NAMED_CELLS else 0
     shown: Figure = {
         "type": "heatmap",
         "z": _json(shades),
@@ -171,30 +182,34 @@ def _heat(
         "zmax": 1,
         "colorscale": [list(stop) for stop in SCALE],
         "showscale": False,
-        "xgap": 1 if shades.size <= 4000 else 0,
-        "ygap": 1 if shades.size <= 4000 else 0,
+        "xgap": gap,
+        "ygap": gap,
         "customdata": _json(values),
         "hoverongaps": False,
-        "text": [[f"{r} · {c}" for c in texts(columns, 60)] for r in texts(rows, 60)],
-        "hovertemplate": f"%{{text}}<br>{what}: %{{customdata:.4g}}<extra></extra>",
+        "hovertemplate": f"{what}: %{{customdata:.4g}}<extra></extra>",
         "xaxis": f"x{at}",
         "yaxis": f"y{at}",
     }
+    if shades.size <= _NAMED_CELLS:
+        across = texts(columns, 60)
+        shown["hovertext"] = [[f"{row} · {column}" for column in across] for row in texts(rows, 60)]
+        shown["hovertemplate"] = "%{hovertext}<br>" + shown["hovertemplate"]
     if shades.size <= _FEW_CELLS:
-        # Every cell its own words: the colour of Plotly's own goes by the brightness of the cell.
-        shown["text"] = [[_cell(value) for value in row] for row in values]
+        largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+        shown["text"] = [[_cell(value, largest) for value in row] for row in values]
         shown["texttemplate"] = "%{text}"
-        shown["hovertext"] = [[f"{r} · {c}" for c in texts(columns, 60)] for r in texts(rows, 60)]
-        shown["hovertemplate"] = f"%{{hovertext}}<br>{what}: %{{customdata:.4g}}<extra></extra>"
     return shown
 
 
-def _cell(value: float) -> str:
-    return "" if not np.isfinite(value) else number(float(value), 2)
+def _cell(value: float, largest: float) -> str:
+    if not np.isfinite(value):
+        return ""
+    return number(float(value), 2) if value > 0.005 * largest else "0"
 
 
-def _json(values: np.ndarray) -> list[list[float | None]]:
-    return [[None if not np.isfinite(value) else float(value) for value in row] for row in values]
+def _json(values: Numbers) -> list[list[float | None]]:
+    """Numbers to four digits, which a picture does not exceed."""
+    return [[float(f"{v:.4g}") if np.isfinite(v) else None for v in row] for row in values]
 
 
 def approximation(facts: Facts) -> Figure:
@@ -222,9 +237,10 @@ def approximation(facts: Facts) -> Figure:
     across = {**axis_names(columns["names"], most=24, limit=16), "tickangle": -90}
     return figure(
         data,
-        title=f"X (left) beside WH (right), relative error {number(facts['relative_error'])}",
+        title=f"X (left), WH (right), relative error {number(facts['relative_error'])}",
         note=note,
         height=height_for(min(len(rows["names"]), 60)) + 80,
+        least=560,
         xaxis={"domain": [0, 0.48], **across},
         xaxis2={"domain": [0.52, 1], "anchor": "y2", **across},
         yaxis={**axis_names(rows["names"], limit=20), "autorange": "reversed"},
@@ -243,6 +259,7 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
         title=title,
         note=facts["note"],
         height=height_for(len(names)) + 80,
+        least=min(720, 220 + (40 if shown.get("texttemplate") else 14) * len(names)),
         xaxis=across,
         yaxis={**axis_names(names, limit=22), "autorange": "reversed"},
     )

@@ -13,6 +13,7 @@ from nonneg.report.figures.style import (
     Figure,
     colour,
     figure,
+    plain,
     text,
     texts,
 )
@@ -21,24 +22,24 @@ __all__ = ["cone", "simplex"]
 
 _NAMED = 12  # so few points have their names beside them
 _ARC = 0.92
+_PLOT = 380  # pixels of the plane's height, about
 
 
 def cone(facts: Facts) -> Figure:
     """The points of `cone_facts` and the directions of the components around them."""
     reach = max((math.hypot(*point) for point in facts["points"]), default=1.0) or 1.0
     draw = _plane if facts["dimensions"] == 2 else _space
+    return draw(facts, 1.12 * reach)
+
+
+def _note(facts: Facts) -> str:
     said = [facts["note"]] if facts["note"] else []
     if facts["inside"] is not None:
         said.append(f"{facts['inside']:.0%} of ΣX² lies in what is drawn")
     if facts["agreement"]:
         least = min(facts["agreement"])
-        said.append(f"{len(facts['runs'])} other runs (dashed), mean cosine {least:.2f} or more")
-    shown = draw(facts, 1.12 * reach)
-    shown["layout"]["title"]["subtitle"] = {"text": "; ".join(said), "font": {"size": 12}}
-    shown["layout"]["meta"]["note"] = "; ".join(said)
-    if said:
-        shown["layout"]["margin"]["t"] += 20
-    return shown
+        said.append(f"{len(facts['runs'])} other runs (dashed), mean cosine from {least:.3f}")
+    return "; ".join(said)
 
 
 def _title(facts: Facts) -> str:
@@ -75,29 +76,41 @@ def _plane(facts: Facts, reach: float) -> Figure:
                     "hoverinfo": "skip",
                 }
             )
+    notes: list[Figure] = []
+    steepest = max((0, 1), key=lambda t: facts["directions"][t][1])
     for t, (x, y) in enumerate(facts["directions"]):
         data.append(
             {
                 "type": "scatter",
-                "mode": "lines+text",
+                "mode": "lines",
                 "x": [0, reach * x],
                 "y": [0, reach * y],
-                "text": ["", f"component {facts['components'][t]}"],
-                "textposition": "top center" if y >= x else "top left",
                 "line": {"color": colour(t), "width": 3, "dash": DASHES[t]},
                 "hoverinfo": "skip",
-                "cliponaxis": False,
+            }
+        )
+        # Beyond the tip, where no point is.
+        notes.append(
+            {
+                "text": f"<b>component {facts['components'][t]}</b>",
+                "x": reach * x,
+                "y": reach * y,
+                "xanchor": "center" if t == steepest else "left",
+                "yanchor": "bottom" if t == steepest else "middle",
+                "showarrow": False,
             }
         )
     data.append(_points(facts, "scatter"))
     axes = facts["axes"]
     low = min([0.0, *(min(point) for point in facts["points"])])
     least = 1.08 * low if low < 0 else -0.03 * reach
-    bounds = [least, 1.08 * reach]
+    bounds = [least, 1.1 * reach]
     return figure(
         data,
         title=_title(facts),
+        note=_note(facts),
         height=480,
+        annotations=notes,
         xaxis={
             "title": {"text": text(axes[0], 40) if axes else ""},
             "range": bounds,
@@ -133,7 +146,8 @@ def _points(facts: Facts, kind: str) -> Figure:
     }
     if few:
         made["text"] = texts(names, 16)
-        made["textposition"] = _sides(points)
+        reach = max(math.hypot(*point) for point in points) or 1.0
+        made["textposition"] = _sides(points, made["text"], facts["directions"], reach)
         made["cliponaxis"] = False
     return made
 
@@ -147,20 +161,70 @@ def _hover(name: str, shares: Sequence[float] | None, facts: Facts) -> str:
     return f"{text(name, 60)}<br>{parts}"
 
 
-def _sides(points: Sequence[Sequence[float]]) -> list[str]:
-    """Where each name goes: away from the nearest other point, so that no two meet."""
+# Where a name may go, as Plotly says it, and where its box is then: left, bottom in its own size.
+_PLACES = (
+    ("top right", 0.0, 0.0),
+    ("top left", -1.0, 0.0),
+    ("bottom right", 0.0, -1.0),
+    ("bottom left", -1.0, -1.0),
+    ("middle right", 0.0, -0.5),
+    ("middle left", -1.0, -0.5),
+    ("top center", -0.5, 0.0),
+    ("bottom center", -0.5, -1.0),
+)
+_LETTER, _LINE, _APART = 7.2, 15.0, 8.0  # pixels: of a letter, of a line, from point to name
+
+
+def _sides(
+    points: Sequence[Sequence[float]],
+    names: Sequence[str],
+    directions: Sequence[Sequence[float]],
+    reach: float,
+) -> list[str]:
+    """Where each name goes so that it covers no point, no ray and no other name, if that can be.
+
+    One after another, each takes the place with the least under it.
+    """
+    scale = _PLOT / (1.15 * reach)  # pixels of a unit
+    dots = [(scale * x, scale * y) for x, y, *_ in points]
+    rays = [
+        (scale * reach * step / 60 * x, scale * reach * step / 60 * y)
+        for x, y, *_ in directions
+        for step in range(61)
+    ]
+    taken: list[_Box] = []
     found = []
-    for i, (x, y, *_) in enumerate(points):
-        others = [
-            (math.hypot(x - other[0], y - other[1]), other)
-            for j, other in enumerate(points)
-            if j != i
+    for (x, y), name in zip(dots, names, strict=True):
+        wide = _LETTER * len(name)
+        boxes = [_box(x, y, wide, across, up) for _, across, up in _PLACES]
+        costs = [
+            10.0 * sum(_overlap(box, other) for other in taken)
+            + 3.0 * sum(_inside(box, dot) for dot in dots)
+            + 0.5 * sum(_inside(box, ray) for ray in rays)
+            for box in boxes
         ]
-        near = min(others)[1] if others else (x, y - 1)
-        up = "top" if (y, i) > (near[1], 0) and y >= near[1] else "bottom"
-        across = "right" if x >= near[0] else "left"
-        found.append(f"{up} {across}")
+        best = costs.index(min(costs))
+        taken.append(boxes[best])
+        found.append(_PLACES[best][0])
     return found
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _box(x: float, y: float, wide: float, across: float, up: float) -> _Box:
+    """The box of a name at a point: left, bottom, right, top."""
+    left = x + across * wide + (_APART if across == 0 else -_APART if across == -1 else 0.0)
+    low = y + up * _LINE + (_APART / 2 if up == 0 else -_APART / 2 if up == -1 else 0.0)
+    return left, low, left + wide, low + _LINE
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _inside(box: _Box, dot: tuple[float, float]) -> bool:
+    return box[0] < dot[0] < box[2] and box[1] < dot[1] < box[3]
 
 
 def _space(facts: Facts, reach: float) -> Figure:
@@ -195,23 +259,26 @@ def _space(facts: Facts, reach: float) -> Figure:
         "size": 4,
         "line": {"width": 0},
     }
+    if "text" in points:
+        points["text"] = [plain(name, 16) for name in facts["names"]]
     if "textposition" in points:
         points["textposition"] = "top center"
         points.pop("cliponaxis")
     data.append(points)
     axes = facts["axes"] or ["", "", ""]
     named = {
-        key: {"title": {"text": text(name, 24)}, "showticklabels": False}
+        key: {"title": {"text": plain(name, 24)}, "showticklabels": False}
         for key, name in zip(("xaxis", "yaxis", "zaxis"), axes, strict=True)
     }
     return figure(
         data,
         title=_title(facts),
+        note=_note(facts),
         height=520,
         scene={
             **named,
             "aspectmode": "data",
-            "camera": {"eye": {"x": 1.5, "y": 1.1, "z": 0.9}},
+            "camera": {"eye": {"x": 1.75, "y": 1.3, "z": 1.05}},
         },
     )
 
@@ -230,7 +297,7 @@ def _ray(tip: Sequence[float], t: int, name: str, width: int, dash: str) -> Figu
 
 
 def simplex(facts: Facts) -> Figure:
-    """Three components as a triangle: each point by its shares in them, pure ones in the corners."""
+    """Three components as a triangle: pure points in its corners, by their shares."""
     kept = [i for i, one in enumerate(facts["shares"]) if one is not None]
     picked = {
         **facts,
@@ -246,7 +313,12 @@ def simplex(facts: Facts) -> Figure:
         points[key] = [one[t] for one in picked["shares"]]
     names = [f"component {number}" for number in facts["components"]]
     axes = {
-        key: {"title": {"text": name}, "tickformat": ".0%", "nticks": 5, "min": 0}
+        key: {
+            "title": {"text": name, "font": {"size": 12}},
+            "tickformat": ".0%",
+            "nticks": 5,
+            "min": 0,
+        }
         for key, name in zip(("aaxis", "baxis", "caxis"), names, strict=True)
     }
     return figure(
@@ -255,5 +327,5 @@ def simplex(facts: Facts) -> Figure:
         note=facts["note"],
         height=460,
         ternary={"sum": 1, **axes},
-        margin={"l": 50, "r": 50, "t": 90, "b": 40},
+        margin={"l": 70, "r": 70, "t": 40, "b": 40},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from nonneg.report.facts import Facts
@@ -24,6 +25,9 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
     """
     steps = _steps(facts["parts"], most)
     item = facts["title"] or facts["item"]
+    low, high = facts["scale"]
+    # Enough to tell a thousandth of the scale: 2 for a scale from 1 to 5.
+    digits = max(0, math.ceil(2.5 - math.log10(high - low))) if high > low else 2
     names = [*(name for name, _ in steps), "estimate"]
     values = [*(value for _, value in steps), None]
     bars: Figure = {
@@ -32,7 +36,10 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
         "y": list(range(len(names))),
         "x": values,
         "measure": [*["relative"] * len(steps), "total"],
-        "text": [*(_signed(value) for _, value in steps), number(facts["estimate"])],
+        "text": [
+            *(_signed(value, digits) for _, value in steps),
+            f"{facts['estimate']:.{digits}f}",
+        ],
         "textposition": "outside",
         "cliponaxis": False,
         "hovertext": texts(names),
@@ -43,11 +50,11 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
         "connector": {"line": {"color": PALETTE[6], "width": 1, "dash": "dot"}},
     }
     ends = _ends(steps)
-    said = [f"Verdict: {facts['verdict']}"]
+    said = [f"verdict: {facts['verdict']}"]
     shapes: list[Figure] = []
     if facts["usual"] is not None:
         said.append(
-            f"dotted: what {clip_name(facts['user'])} usually gives, {number(facts['usual'])}"
+            f"dotted: what {text(facts['user'], 20)} usually gives, {number(facts['usual'])}"
         )
         shapes = [
             {
@@ -60,21 +67,17 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
                 "line": {"color": PALETTE[1], "width": 1.5, "dash": "dot"},
             }
         ]
-    low, high = min(0.0, *ends), max(*ends, facts["usual"] or 0.0)
+    left, right = min(0.0, *ends), max(*ends, facts["usual"] or 0.0)
+    wide = (right - left) or 1.0
     return figure(
         [bars],
-        title=f"Why {text(item, 40)} for {text(facts['user'], 24)}: {number(facts['estimate'])}",
+        title=f"Why {text(item, 40)} for {text(facts['user'], 24)}",
         note="; ".join(said),
         height=130 + 34 * len(names),
-        xaxis={"range": [low - 0.04 * (high - low), high + 0.12 * (high - low)], "zeroline": True},
+        xaxis={"range": [left - 0.04 * wide, right + 0.12 * wide], "zeroline": True},
         yaxis={**axis_names(names, limit=30), "autorange": "reversed"},
         shapes=shapes,
     )
-
-
-def clip_name(name: object) -> str:
-    """A person's name in a sentence of a figure."""
-    return text(name, 20)
 
 
 def _steps(parts: Sequence[Facts], most: int) -> list[tuple[str, float]]:
@@ -96,8 +99,8 @@ def _reason(part: Facts) -> str:
     return f"like-minded {part['name']}" if part["user"] is not None else str(part["name"])
 
 
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{number(abs(value), 2)}"
+def _signed(value: float, digits: int) -> str:
+    return f"{'−' if value < 0 else '+'}{abs(value):.{digits}f}"
 
 
 def _ends(steps: Sequence[tuple[str, float]]) -> list[float]:

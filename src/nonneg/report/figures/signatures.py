@@ -113,9 +113,7 @@ def signature_ranks(facts: Facts) -> Figure:
     ]
     return figure(
         data,
-        title=f"{facts['rank']} signatures: {facts['reason']}"
-        if len(facts["reason"]) < 40
-        else f"{facts['rank']} signatures",
+        title=f"{facts['rank']} signatures were taken",
         height=320,
         showlegend=True,
         legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0},
@@ -127,5 +125,7 @@ def signature_ranks(facts: Facts) -> Figure:
             "side": "right",
             "showgrid": False,
             "rangemode": "tozero",
+            "tickmode": "auto",
+            "nticks": 4,
         },
     )

@@ -21,12 +21,14 @@ __all__ = [
     "SYMBOLS",
     "Figure",
     "axis_names",
+    "bare",
     "clip",
     "colour",
     "figure",
     "height_for",
     "number",
     "pattern",
+    "plain",
     "text",
     "texts",
     "themed",
@@ -81,13 +83,21 @@ def _template(theme: str) -> Figure:
                     for key in ("aaxis", "baxis", "caxis")
                 },
             },
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": grid, "activecolor": ink},
             "hoverlabel": {"align": "left", "namelength": -1},
         }
     }
 
 
 def figure(
-    data: Sequence[Figure], *, title: str = "", height: int = 420, note: str = "", **layout: Any
+    data: Sequence[Figure],
+    *,
+    title: str = "",
+    height: int = 420,
+    note: str = "",
+    least: int = 300,
+    margin: Figure | None = None,
+    **layout: Any,
 ) -> Figure:
     """Return traces and layout as a figure.
 
@@ -95,28 +105,33 @@ def figure(
     ----------
     data : sequence of dict
     title : str
-        Ours, never from data. A figure says what it shows there.
+        What is shown.
     height : int
         In pixels; the width is that of the page.
     note : str
-        What was left out or put together. It is in ``layout.meta`` as well.
+        What was left out or put together. Both are in ``layout.meta`` as well.
+    least : int
+        The width in pixels below which a page should let it be moved sideways.
+    margin : dict, optional
+        Of Plotly's layout, where it differs; `t` without what title and note need.
     **layout
         Further keys of Plotly's layout.
     """
-    top = 20 + (26 if title else 0) + (20 if note else 0)
+    head = (26 if title else 0) + (20 if note else 0)
+    around = {"l": 10, "r": 16, "t": 20, "b": 10, **(margin or {})}
     made: Figure = {
         "template": _template("light"),
         "height": height,
-        "margin": {"l": 10, "r": 16, "t": top, "b": 10},
+        "margin": {**around, "t": around["t"] + head},
         "showlegend": False,
-        "meta": {"title": title, "note": note},
+        "meta": {"title": title, "note": note, "head": head, "least": least},
         **layout,
     }
     if title:
         made["title"] = {
             "text": title,
-            "x": 0,
-            "xref": "paper",
+            "x": 0.004,
+            "xref": "container",
             "xanchor": "left",
             "y": 1,
             "yref": "container",
@@ -134,17 +149,37 @@ def themed(shown: Figure, theme: str) -> Figure:
     return {**shown, "layout": {**shown["layout"], "template": _template(theme)}}
 
 
+def bare(shown: Figure) -> Figure:
+    """Return the figure without its title and note, for a page that has them as text.
+
+    They stay in ``layout.meta``.
+    """
+    layout = {key: value for key, value in shown["layout"].items() if key != "title"}
+    head = layout["meta"]["head"]
+    margin = {**layout["margin"], "t": layout["margin"]["t"] - head}
+    return {**shown, "layout": {**layout, "margin": margin, "height": layout["height"] - head}}
+
+
+def plain(value: object, limit: int | None = None) -> str:
+    """Return text from data for pictures in space, which know tags but no entities.
+
+    What would begin a tag is shown by its nearest likeness.
+    """
+    shown = _CONTROLS.sub(" ", str(value)).replace("<", "‹").replace(">", "›")
+    return shown if limit is None else clip(shown, limit)
+
+
 def text(value: object, limit: int | None = None) -> str:
     """Return text from data so that Plotly shows it as it is: markup, formulas and all.
 
     Plotly takes a handful of HTML tags in every text for markup, and entities for characters.
     """
-    plain = _CONTROLS.sub(" ", str(value))
+    shown = _CONTROLS.sub(" ", str(value))
     if limit is not None:
-        plain = clip(plain, limit)
+        shown = clip(shown, limit)
     # A space of no width keeps "$…$" from being set as a formula where a page has MathJax.
-    plain = plain.replace("$", "\u200b$\u200b")
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = shown.replace("$", "\u200b$\u200b")
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def texts(values: Sequence[object], limit: int | None = None) -> list[str]:
@@ -152,9 +187,9 @@ def texts(values: Sequence[object], limit: int | None = None) -> list[str]:
     return [text(value, limit) for value in values]
 
 
-def clip(plain: str, limit: int = _LONGEST) -> str:
+def clip(words: str, limit: int = _LONGEST) -> str:
     """Cut a long text and say so by an ellipsis."""
-    return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
+    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -191,4 +226,4 @@ def colour(index: int) -> str:
 def pattern(index: int) -> Figure:
     """The pattern of a component's bars."""
     shape = PATTERNS[(index // len(PALETTE) + index) % len(PATTERNS)]
-    return {"shape": shape, "fgcolor": "#ffffff", "fgopacity": 0.75, "size": 7, "solidity": 0.25}
+    return {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 7, "solidity": 0.2}
