@@ -51,10 +51,18 @@ def things():
     }
 
 
-KINDS = (
-    "Factorization NMF Recommender Explanation TopicModel TopicClassifier Metagenes Signatures "
-    "RankSelection Consensus"
-).split()
+KINDS = [
+    "Factorization",
+    "NMF",
+    "Recommender",
+    "Explanation",
+    "TopicModel",
+    "TopicClassifier",
+    "Metagenes",
+    "Signatures",
+    "RankSelection",
+    "Consensus",
+]
 OPTIONS = {
     "approximation": {"X": _table()},
     "recommendations": {"user": "Jai"},

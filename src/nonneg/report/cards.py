@@ -63,7 +63,7 @@ def _of_taste(model: Any, top: int, side: str) -> list[Facts]:
         columns = model.item_factors_[:, model.groups_ == t]
         codes = model.ratings_.item_codes(list(items))
         weights = np.abs(columns[codes]).sum(axis=1, dtype=np.float64) / max(columns.shape[1], 1)
-        entries = [
+        entries: list[Facts] = [
             {"name": str(item), "weight": float(weight)}
             for item, weight in zip(items, weights, strict=True)
         ]
