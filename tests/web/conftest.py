@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from nonneg.web.app import make_app
 from nonneg.web.guard import Door
 from nonneg.web.store import Limits
+from nonneg.web.views import Explorer
 
 PORT = 8123
 ORIGIN = f"http://127.0.0.1:{PORT}"
@@ -30,7 +31,7 @@ class Visitor:
 
     client: TestClient
     door: Door
-    guard: Any
+    explorer: Explorer
 
     def post(self, path: str, **given: Any) -> Any:
         """Send a form as a page of the explorer does, and wait for what comes of it."""
@@ -56,10 +57,10 @@ class Visitor:
 def visit(limits: Limits | None = None) -> Iterator[Visitor]:
     """Open an explorer of one's own."""
     door = Door(PORT)
-    guard = make_app(door, limits)
+    guard, explorer = make_app(door, limits)
     with TestClient(guard, base_url=ORIGIN) as client:
         assert client.get(f"/enter?token={door.token}").status_code == 200
-        yield Visitor(client, door, guard)
+        yield Visitor(client, door, explorer)
 
 
 @pytest.fixture(scope="package")

@@ -15,8 +15,8 @@ from nonneg.web.guard import Door
 
 from .conftest import ORIGIN, PORT, Visitor
 
-DOOR = Door(PORT)
-GUARD = make_app(DOOR)
+DOOR = Door(PORT, token="the-token-of-the-link", secret="the-secret-of-the-cookie")
+GUARD, _ = make_app(DOOR)
 
 
 def routes() -> list[tuple[str, str]]:

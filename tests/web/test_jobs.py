@@ -40,11 +40,11 @@ class Dying:
 
 
 def started(visitor: Visitor, task) -> Job:
-    return visitor.guard.explorer.jobs.start("a test", task)
+    return visitor.explorer.jobs.start("a test", task)
 
 
 def test_a_cancelled_fit_ends_at_once_and_keeps_nothing(visitor: Visitor) -> None:
-    before = len(list(visitor.guard.explorer.store))
+    before = len(list(visitor.explorer.store))
     job = started(visitor, Endless())
     while job.facts()["phase"] != "for ever":
         time.sleep(0.01)
@@ -54,7 +54,7 @@ def test_a_cancelled_fit_ends_at_once_and_keeps_nothing(visitor: Visitor) -> Non
     assert job.facts()["state"] == "cancelled"
     job._process.join(5)
     assert not job._process.is_alive()
-    assert len(list(visitor.guard.explorer.store)) == before
+    assert len(list(visitor.explorer.store)) == before
 
 
 def test_a_process_that_dies_is_told(visitor: Visitor) -> None:
@@ -68,7 +68,7 @@ def test_the_curve_is_the_history(visitor: Visitor) -> None:
     X = np.random.default_rng(0).gamma(1.0, size=(40, 30))
     job = started(visitor, FitFactors(Table(X, None, None, "x"), 5))
     assert job.ended.wait(60)
-    entry = visitor.guard.explorer.store.get(job.entry)
+    entry = visitor.explorer.store.get(job.entry)
     history = [[step.n_iter, step.objective] for step in entry.opened.thing.history]
     assert job.facts()["curve"] == history[:400]
     whole, since = [], 0

@@ -226,7 +226,7 @@ def test_what_cannot_be_read_is_said_without_the_servers_paths(visitor: Visitor)
     job = visitor.post("/open", files={"file": ("bad.npz", b"not a zip")})
     assert job["state"] == "failed"
     assert "bad.npz" in job["message"]
-    assert str(visitor.guard.explorer.folder) not in job["message"]
+    assert str(visitor.explorer.folder) not in job["message"]
     empty = visitor.post("/open", files={"file": ("empty.csv", b"")})
     assert empty.status_code == 400
     below = visitor.post("/paste", data={"text": "a,b\n-1,2\n3,4\n"}).rsplit("/", 1)[0]
@@ -264,8 +264,8 @@ def test_no_path_of_the_client_is_opened(visitor: Visitor, tmp_path) -> None:
     for name in (str(secret), f"../../..{secret}", "..\\x.csv"):
         page = visitor.post("/open", files={"file": (name, b"5,6\n7,8\n9,1\n")})
         assert visitor.get(f"{page}.json")["shape"] == [3, 2]
-    inside = {path.parent for path in visitor.guard.explorer.folder.rglob("*")}
-    assert inside == {visitor.guard.explorer.folder}
+    inside = {path.parent for path in visitor.explorer.folder.rglob("*")}
+    assert inside == {visitor.explorer.folder}
 
 
 def test_the_start_page_names_every_example(visitor: Visitor) -> None:
@@ -277,7 +277,7 @@ def test_the_start_page_names_every_example(visitor: Visitor) -> None:
 
 
 def test_facts_are_computed_once(visitor: Visitor, talk: str) -> None:
-    entry = visitor.guard.explorer.store.get(int(talk.rsplit("/", 1)[1]))
+    entry = visitor.explorer.store.get(int(talk.rsplit("/", 1)[1]))
     computed: list[int] = []
 
     def compute() -> dict[str, int]:

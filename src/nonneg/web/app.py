@@ -27,8 +27,8 @@ _HERE = Path(__file__).parent
 _BODY = 8 * 2**20  # of what is no file
 
 
-def make_app(door: Door, limits: Limits | None = None) -> Guard:
-    """Make the explorer, with the guard around it.
+def make_app(door: Door, limits: Limits | None = None) -> tuple[Guard, Explorer]:
+    """Make the application, with the guard around it, and the session that it serves.
 
     Parameters
     ----------
@@ -39,8 +39,10 @@ def make_app(door: Door, limits: Limits | None = None) -> Guard:
 
     Returns
     -------
-    Guard
-        An ASGI application. `guard.explorer` holds its store and jobs.
+    guard : Guard
+        An ASGI application.
+    explorer : Explorer
+        Its store and jobs.
     """
     limits = limits or Limits()
     store = Store(limits)
@@ -75,8 +77,7 @@ def make_app(door: Door, limits: Limits | None = None) -> Guard:
         upload_bytes=limits.file_bytes + _BODY,
         uploads=UPLOADS,
     )
-    guard.explorer = explorer
-    return guard
+    return guard, explorer
 
 
 def _plotly() -> FileResponse:

@@ -90,9 +90,9 @@ def _data(entry: Entry, query: Query) -> Facts:
 
 def _table_data(table: Any) -> Facts:
     rows, columns = table.values.shape
-    part = table.values[:_PREVIEW, :_PREVIEW]
-    cells = part.toarray() if scipy.sparse.issparse(part) else part
     sparse = scipy.sparse.issparse(table.values)
+    part: Any = table.values[:_PREVIEW, :_PREVIEW]
+    cells = part.toarray() if sparse else part
     stored = table.values.data if sparse else table.values
     return {
         "holds": "table",

@@ -50,10 +50,10 @@ def serve(
             raise InputError(f"there is no '{path}' · nothing can be opened · check the path")
     with contextlib.closing(_listen(port)) as listener:
         door = Door(listener.getsockname()[1])
-        guard = make_app(door)
+        guard, explorer = make_app(door)
         for path in paths:
             named = None if titles is None else str(titles)
-            guard.explorer.jobs.start(path.name, OpenFile(str(path), path.name, titles=named))
+            explorer.jobs.start(path.name, OpenFile(str(path), path.name, titles=named))
         # Long connections of a browser should not hold up the end.
         config = uvicorn.Config(
             guard,
@@ -64,7 +64,7 @@ def serve(
             ws="none",
         )
         server = _Server(config, lambda: ready(door.link))
-        threading.Thread(target=guard.explorer.jobs.warm_up, daemon=True).start()
+        threading.Thread(target=explorer.jobs.warm_up, daemon=True).start()
         server.run(sockets=[listener])
 
 

@@ -198,9 +198,10 @@ def _table(task: OpenFile, limits: Limits) -> Opened:
     from nonneg.io.table import read_table
 
     table = read_table(task.path)
-    rows, columns = table.values.shape
-    sparse = scipy.sparse.issparse(table.values)
-    cells = int(table.values.nnz) if sparse else rows * columns
+    values: Any = table.values
+    rows, columns = values.shape
+    sparse = scipy.sparse.issparse(values)
+    cells = int(values.nnz) if sparse else rows * columns
     if rows > limits.rows or columns > limits.columns or cells > limits.cells:
         raise InputError(
             f"'{task.name}' has {rows:,} rows, {columns:,} columns and {cells:,} cells · the "
@@ -412,8 +413,9 @@ def _as_ratings(data: Ratings | Table) -> Ratings:
     """Ratings as they are, or of a table with people in rows, whose empty cells are unknown."""
     if isinstance(data, Ratings):
         return data
-    X = data.values
-    cells = X.tocoo() if scipy.sparse.issparse(X) else None
+    X: Any = data.values
+    sparse = scipy.sparse.issparse(X)
+    cells = X.tocoo() if sparse else None
     rows, columns = np.nonzero(~np.isnan(X)) if cells is None else (cells.row, cells.col)
     values = X[rows, columns] if cells is None else cells.data
     if (values < 0).any():
@@ -465,7 +467,7 @@ class FitClasses:
         from nonneg.apps.metagenes import Metagenes
         from nonneg.io.expression import Expression
 
-        X = self.table.values
+        X: Any = self.table.values
         sides = [
             unique_names(names or [f"{side} {i + 1}" for i in range(size)])
             for names, side, size in zip(

@@ -445,25 +445,25 @@ async def picture_of(
 ) -> Response:
     """A figure of a page, as Plotly's JSON has it."""
     key = f"picture {name} {theme} {query.key}"
-    compute = partial(picture, entry, name, query, theme)
-    return _json(entry.known(key) or await run_in_threadpool(entry.answer, key, compute))
+    return _json(await _answer(entry, key, partial(picture, entry, name, query, theme)))
 
 
-async def _answer(entry: Entry, word: str, query: Query) -> bytes:
-    key, compute = _facts_of(entry, word, query)
-    return entry.known(key) or await run_in_threadpool(entry.answer, key, compute)
+async def _answer(entry: Entry, key: str, compute: Callable[[], Facts]) -> bytes:
+    """What is known is sent at once, without waiting for a thread."""
+    known = entry.known(key)
+    return await run_in_threadpool(entry.answer, key, compute) if known is None else known
 
 
 @router.get("/open/{number}/{page}.json")
 async def twin(entry: _Open, page: str, query: _Asked) -> Response:
     """The facts of a page: data, factors, geometry, recommend, why, topics, classes, rank."""
-    return _json(await _answer(entry, page, query))
+    return _json(await _answer(entry, *_facts_of(entry, page, query)))
 
 
 @router.get("/open/{number}/{page}", include_in_schema=False)
 async def page_of(request: Request, entry: _Open, page: str, query: _Asked) -> HTMLResponse:
     """Return a page."""
-    facts = json.loads(await _answer(entry, page, query))
+    facts = json.loads(await _answer(entry, *_facts_of(entry, page, query)))
     context = {
         "entry": entry,
         "kind": KINDS[entry.kind][0],
