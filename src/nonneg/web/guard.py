@@ -41,6 +41,7 @@ _HEADERS = {
 _WELCOME = (
     '<!doctype html><html lang="en"><meta charset="utf-8">'
     '<meta http-equiv="refresh" content="0;url=/"><title>nonneg</title>'
+    '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
     '<p><a href="/">Open the explorer</a></p></html>'
 )
 

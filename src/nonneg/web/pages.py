@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from scipy.cluster.hierarchy import fcluster
+from scipy.cluster.hierarchy import cut_tree
 
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.report.facts import Facts
@@ -340,7 +340,8 @@ def _classes(entry: Entry, query: Query) -> Facts:
     cut = query.cut or model.n_components
     if not 1 <= cut <= n:
         raise InputError(f"cut={cut} · the tree of {n} samples has 1 to {n} classes · ask for one")
-    labels = fcluster(agreed.tree, cut, criterion="maxclust")
+    # By counting merges: with heights that are equal, a cut by height may give fewer classes.
+    labels = cut_tree(agreed.tree, n_clusters=[cut]).ravel()
     order = agreed.order
     # In the order of the tree, so that class 1 is the first.
     first = {label: at + 1 for at, label in enumerate(dict.fromkeys(labels[order].tolist()))}
