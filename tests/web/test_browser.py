@@ -252,9 +252,9 @@ def test_a_list_for_five_own_ratings_of_films(
 ) -> None:
     folder = shared_data / "ml-100k"
     page = visit()
-    page.get_by_label("File", exact=True).set_input_files(folder / "u.data")
+    page.get_by_label("File", exact=True).set_input_files(folder / "u.data.gz")
     page.locator("summary").first.click()
-    page.get_by_label("A file with columns id").set_input_files(folder / "u.item")
+    page.get_by_label("A file with columns id").set_input_files(folder / "u.item.gz")
     page.locator("form[action='/open']").get_by_role("button", name="Open").click()
     page.get_by_role("button", name="Learn").click()
     page.locator("#rate li").first.wait_for(timeout=60_000)

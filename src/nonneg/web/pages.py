@@ -21,6 +21,7 @@ __all__ = [
     "Page",
     "Query",
     "cone_of",
+    "cut_labels",
     "data_of",
     "factors_of",
     "first_page",
@@ -336,24 +337,31 @@ def _classes(entry: Entry, query: Query) -> Facts:
     facts["consensus"] = None
     if agreed is None:
         return facts
-    n = len(agreed.order)
-    cut = query.cut or model.n_components
-    if not 1 <= cut <= n:
-        raise InputError(f"cut={cut} · the tree of {n} samples has 1 to {n} classes · ask for one")
-    # By counting merges: with heights that are equal, a cut by height may give fewer classes.
-    labels = cut_tree(agreed.tree, n_clusters=[cut]).ravel()
-    order = agreed.order
-    # In the order of the tree, so that class 1 is the first.
-    first = {label: at + 1 for at, label in enumerate(dict.fromkeys(labels[order].tolist()))}
+    labels = cut_labels(model, query)
     facts["consensus"] = {
-        "cut": cut,
-        "samples": [model.samples_[i] for i in order],
-        "labels": [first[label] for label in labels[order].tolist()],
+        "cut": query.cut or model.n_components,
+        "samples": [model.samples_[i] for i in agreed.order],
+        "labels": (1 + labels[agreed.order]).tolist(),
         "cophenetic": agreed.cophenetic,
         "dispersion": agreed.dispersion,
         "runs": agreed.n_runs,
     }
     return facts
+
+
+def cut_labels(model: Any, query: Query) -> Any:
+    """Return the class of each sample, from 0, where the tree is cut into so many."""
+    agreed, cut = model.consensus_, query.cut or model.n_components
+    n = len(agreed.order)
+    if not 1 <= cut <= n:
+        raise InputError(f"cut={cut} · the tree of {n} samples has 1 to {n} classes · ask for one")
+    if cut == model.n_components:
+        return agreed.labels
+    # By counting merges: with heights that are equal, a cut by height may give fewer classes.
+    found = cut_tree(agreed.tree, n_clusters=[cut]).ravel()
+    # In the order of the tree, so that class 1 is the first.
+    first = {label: at for at, label in enumerate(dict.fromkeys(found[agreed.order].tolist()))}
+    return np.array([first[label] for label in found.tolist()])
 
 
 def _signatures(entry: Entry, query: Query) -> Facts:

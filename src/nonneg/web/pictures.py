@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nonneg.errors import UnknownNameError
 from nonneg.report import figures
 from nonneg.report.facts import Facts
-from nonneg.web.pages import Query, cone_of, data_of, factors_of, why_facts
+from nonneg.web.pages import Query, cone_of, cut_labels, data_of, factors_of, why_facts
 from nonneg.web.store import Entry
 
 __all__ = ["picture"]
@@ -78,13 +79,14 @@ def _consensus(entry: Entry, query: Query) -> Facts:
     from nonneg.report.grouping import consensus_facts
 
     model = entry.opened.thing
-    heights = model.consensus_.tree[:, 2]
+    agreed = replace(model.consensus_, labels=cut_labels(model, query))
+    heights = agreed.tree[:, 2]
     k = min(query.cut or model.n_components, len(heights) + 1)
     # Between the merge that leaves k classes and the next one.
     above = float(heights[-(k - 1)]) if k > 1 else float(heights[-1])
     below = float(heights[-k]) if k <= len(heights) else 0.0
     cut = None if k == 1 else (above + below) / 2
-    return figures.consensus_map(consensus_facts(model.consensus_, model.samples_), cut=cut)
+    return figures.consensus_map(consensus_facts(agreed, model.samples_), cut=cut)
 
 
 def _structure(entry: Entry, query: Query) -> Facts:

@@ -46,7 +46,7 @@ UPLOADS = ("/open",)
 _SOON = 1.0  # seconds that a click waits for quick work, so that its page need not be shown
 _FOUND = 20  # items in a list of suggestions
 _HERE = Path(__file__).parent
-_SUFFIX = re.compile(r"\.(csv|tsv|tab|txt|dat|data|mtx|json|jsonl|ndjson)(\.gz)?$|\.\w{1,10}$")
+_SUFFIX = re.compile(r"\.\w{1,10}(\.gz)?$")
 _SEE = 303  # look at another page with GET
 _Number = Annotated[int, Limit(ge=0, le=2**31 - 1)]
 _Rank = Annotated[int, Form(ge=1, le=1000)]

@@ -44,20 +44,41 @@ function loadPlotly() {
   return plotly;
 }
 
+// Titles of figures are written for Plotly, in which "<" stands as an entity.
+const plain = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/\u200b/g, "").replace(/&amp;/g, "&");
+
+// A telephone sees a figure as narrow as READABLE made a little smaller, a wider one by scrolling.
+const READABLE = 440;
+
+function room(canvas, sheet, height, least) {
+  const scale = least > READABLE ? 1 : Math.min(1, canvas.clientWidth / READABLE);
+  sheet.style.cssText = scale < 1
+    ? `width: ${READABLE}px; transform: scale(${scale}); transform-origin: 0 0`
+    : `min-width: ${least}px`;
+  canvas.style.height = scale < 1 ? `${height * scale}px` : "";
+  canvas.style.overflow = scale < 1 ? "hidden" : "";
+}
+
 async function draw(figure) {
   const canvas = $(".canvas", figure);
+  const sheet = $(".sheet", canvas) ?? canvas.appendChild(make("div", { class: "sheet" }));
   const url = new URL(figure.dataset.figure, location);
   url.searchParams.set("theme", dark.matches ? "dark" : "light");
   try {
     const [shown, Plotly] = await Promise.all([ask(url), loadPlotly()]);
-    shown.layout.autosize = true;
-    await Plotly.react(canvas, shown.data, shown.layout, { responsive: true, displayModeBar: false });
+    const { title, note, head, least } = shown.layout.meta;
+    // The title stands above as a text, which breaks where the page is narrow; what is saved has it.
+    const layout = { ...shown.layout, autosize: true, title: undefined, height: shown.layout.height - head };
+    layout.margin = { ...layout.margin, t: layout.margin.t - head };
+    $(".said", figure).replaceChildren(plain(title), make("small", {}, plain(note)));
+    room(canvas, sheet, layout.height, least);
+    await Plotly.react(sheet, shown.data, layout, { responsive: true, displayModeBar: false });
     figure.removeAttribute("data-failed");
     $(".tools", figure).hidden = false;
     for (const button of $$("[data-save]", figure)) {
-      button.onclick = () => Plotly.downloadImage(canvas, {
+      button.onclick = () => Plotly.downloadImage(shown, {
         format: button.dataset.save, filename: figure.dataset.name,
-        width: canvas.clientWidth, height: canvas.clientHeight, scale: button.dataset.save === "png" ? 2 : 1,
+        width: Math.max(sheet.clientWidth, 640), height: shown.layout.height, scale: button.dataset.save === "png" ? 2 : 1,
       });
     }
   } catch (error) {
@@ -75,7 +96,9 @@ const inSight = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "400px" });
 $$(".plot").forEach((figure) => inSight.observe(figure));
-dark.addEventListener("change", () => $$(".plot[data-drawn]").forEach(draw));
+const redraw = later(200, () => $$(".plot[data-drawn]").forEach(draw));
+dark.addEventListener("change", redraw);
+matchMedia("(max-width: 30rem)").addEventListener("change", redraw);
 
 // --- a fit under way -----------------------------------------------------------------------------
 
