@@ -17,14 +17,15 @@ from .conftest import ORIGIN, PORT, Visitor
 
 DOOR = Door(PORT, token="the-token-of-the-link", secret="the-secret-of-the-cookie")
 GUARD, _ = make_app(DOOR)
+APP = GUARD._app._app
 
 
 def routes() -> list[tuple[str, str]]:
     """Every method and path that the application has, mounted files and unknown paths included."""
     found = [("GET", "/static/explore.js"), ("GET", "/openapi.json"), ("GET", "/nowhere")]
-    for path, methods in GUARD._app.openapi()["paths"].items():
+    for path, methods in APP.openapi()["paths"].items():
         found += [(method.upper(), path.replace("{number}", "1")) for method in methods]
-    for route in GUARD._app.routes:
+    for route in APP.routes:
         for method in getattr(route, "methods", None) or ():
             found.append((method, route.path.replace("{number}", "1")))
     return sorted(set(found))

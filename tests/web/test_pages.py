@@ -215,7 +215,7 @@ def test_names_with_markup_are_shown_as_they_are(visitor: Visitor) -> None:
         ("/static/../app.py", 404),
     ],
 )
-def test_errors_are_said(visitor: Visitor, path: str, status: int) -> None:
+def test_errors_are_said(visitor: Visitor, talk: str, path: str, status: int) -> None:
     answer = visitor.client.get(path)
     assert answer.status_code == status
     told = answer.json()["error"] if path.split("?")[0].endswith(".json") else answer.text

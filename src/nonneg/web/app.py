@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 import nonneg
 from nonneg.errors import InputError, NonnegError, UnknownNameError
+from nonneg.web.answers import Answers
 from nonneg.web.guard import Door, Guard
 from nonneg.web.jobs import Jobs
 from nonneg.web.store import Limits, Store
@@ -71,7 +72,7 @@ def make_app(door: Door, limits: Limits | None = None) -> tuple[Guard, Explorer]
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _missing)
     guard = Guard(
-        app,
+        Answers(app, store),
         door,
         body_bytes=_BODY,
         upload_bytes=limits.file_bytes + _BODY,

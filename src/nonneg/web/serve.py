@@ -18,6 +18,7 @@ from nonneg.web.tasks import OpenFile
 __all__ = ["serve"]
 
 _HOST = "127.0.0.1"
+_WARM = 1.0  # seconds
 
 
 def serve(
@@ -64,7 +65,10 @@ def serve(
             ws="none",
         )
         server = _Server(config, lambda: ready(door.link))
-        threading.Thread(target=explorer.jobs.warm_up, daemon=True).start()
+        # Not at once: a browser that opens the start page needs the processor first.
+        warm = threading.Timer(_WARM, explorer.jobs.warm_up)
+        warm.daemon = True
+        warm.start()
         server.run(sockets=[listener])
 
 

@@ -73,6 +73,7 @@ class Entry:
     opened: Opened
     parent: Entry | None = None
     _answers: OrderedDict[str, bytes] = field(default_factory=OrderedDict, repr=False)
+    _sent: OrderedDict[tuple[str, bytes], bytes] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -83,6 +84,16 @@ class Entry:
     def known(self, key: str) -> bytes | None:
         """Return an answer that was computed before."""
         return self._answers.get(key)
+
+    def sent(self, path: str, query: bytes) -> bytes | None:
+        """Return what was sent to this address before."""
+        return self._sent.get((path, query))
+
+    def note(self, path: str, query: bytes, answer: bytes) -> None:
+        """Keep what is sent to an address; the bytes are those of the answer."""
+        self._sent[path, query] = answer
+        while len(self._sent) > _ANSWERS:
+            self._sent.popitem(last=False)
 
     def answer(self, key: str, compute: Callable[[], Facts]) -> bytes:
         """Return the facts as JSON, computed at the first time."""
@@ -134,6 +145,10 @@ class Store:
                 "started again · go to the start page"
             )
         return entry
+
+    def find(self, number: int) -> Entry | None:
+        """Return an entry, or None."""
+        return self._entries.get(number)
 
     def remove(self, number: int) -> None:
         """Forget an entry."""

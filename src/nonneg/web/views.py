@@ -107,7 +107,9 @@ def _page(request: Request, name: str, context: dict[str, Any], status: int = 20
     return _templates.TemplateResponse(request, name, context, status_code=status)
 
 
-def _json(data: bytes) -> Response:
+def _noted(request: Request, entry: Entry, data: bytes) -> Response:
+    """Facts as JSON, which the next one who asks the same gets at once; see `answers`."""
+    entry.note(request.scope["path"], request.scope["query_string"], data)
     return Response(data, media_type="application/json")
 
 
@@ -441,11 +443,13 @@ async def picture_of(
     entry: _Open,
     name: str,
     query: _Asked,
+    request: Request,
     theme: Annotated[str, Limit(pattern="^(light|dark)$")] = "light",
 ) -> Response:
     """A figure of a page, as Plotly's JSON has it."""
     key = f"picture {name} {theme} {query.key}"
-    return _json(await _answer(entry, key, partial(picture, entry, name, query, theme)))
+    data = await _answer(entry, key, partial(picture, entry, name, query, theme))
+    return _noted(request, entry, data)
 
 
 async def _answer(entry: Entry, key: str, compute: Callable[[], Facts]) -> bytes:
@@ -455,9 +459,9 @@ async def _answer(entry: Entry, key: str, compute: Callable[[], Facts]) -> bytes
 
 
 @router.get("/open/{number}/{page}.json")
-async def twin(entry: _Open, page: str, query: _Asked) -> Response:
+async def twin(entry: _Open, page: str, query: _Asked, request: Request) -> Response:
     """The facts of a page: data, factors, geometry, recommend, why, topics, classes, rank."""
-    return _json(await _answer(entry, *_facts_of(entry, page, query)))
+    return _noted(request, entry, await _answer(entry, *_facts_of(entry, page, query)))
 
 
 @router.get("/open/{number}/{page}", include_in_schema=False)
