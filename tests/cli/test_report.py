@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from nonneg import NMF
+from nonneg.errors import MissingLibraryError
 
 from .conftest import Run
 
@@ -56,3 +61,25 @@ def test_reports_of_the_other_commands(run: Run, counts: Path, tmp_path: Path) -
     path = tmp_path / "rank.html"
     run("rank", counts, "--ranks", "2..3", "--runs", 3, "--report", path)
     assert 'data-figure="curves"' in path.read_text(encoding="utf-8")
+
+
+def test_without_its_libraries_a_report_says_what_to_install(
+    fails: Callable[..., str],
+    model: Path,
+    counts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for library in ("plotly", "plotly.graph_objects", "jinja2"):
+        monkeypatch.setitem(sys.modules, library, None)
+    path = tmp_path / "a.html"
+    told = "plotly is not installed · pip install 'nonneg[report]'"
+    assert told in fails("report", model, "-o", path)
+    assert told in fails("rank", counts, "--report", path)
+    assert not path.exists()
+    fit = NMF(2, random_state=0).fit(np.eye(4) + 1)
+    assert fit.figure("cone")["data"]
+    with pytest.raises(MissingLibraryError, match=r"pip install 'nonneg\[report\]'"):
+        fit.plot()
+    with pytest.raises(MissingLibraryError, match=r"pip install 'nonneg\[report\]'"):
+        fit.write_report(path)

@@ -161,6 +161,9 @@ def _topics_told(model: Any) -> str:
 # What the representation of an object says too long.
 _HEADINGS: dict[str, Callable[[Any], str]] = {
     "NMF": lambda model: repr(model.factorization_),
+    "Consensus": lambda agreed: (
+        f"{len(agreed.labels):,} samples in {agreed.n_components} classes, {agreed.n_runs} runs"
+    ),
     "TopicModel": _topics_told,
     "TopicClassifier": lambda model: _topics_told(model.topics_),
     "RankSelection": str,
@@ -172,44 +175,50 @@ def heading(shown: Any, kind: str) -> str:
     return clip(" ".join(_HEADINGS.get(kind, repr)(shown).split()), 300)
 
 
-def cards_html(facts: Facts, *, entries: int = 6) -> str:
+def cards_html(facts: Facts, *, entries: int = 10) -> str:
     """Return `card_facts` as HTML: a line of small cards that wraps.
 
     Parameters
     ----------
     facts : dict
-    entries : int, default 6
-        Entries of each card.
+    entries : int, default 10
+        Entries of each card at most.
     """
     shown = facts["cards"][:_MOST_CARDS]
     more = len(facts["cards"]) - len(shown)
     rest = f'<p style="margin:4px 0">and {more} more</p>' if more else ""
+    head = f'<p style="margin:0 0 8px">{escape(facts["heading"])}</p>' if facts["heading"] else ""
     return (
-        '<div style="font:13px/1.45 system-ui,sans-serif;max-width:1100px">'
-        f'<p style="margin:0 0 8px">{escape(facts["heading"])}</p>'
-        '<div style="display:flex;flex-wrap:wrap;gap:10px">'
+        f'<div style="font:13px/1.45 system-ui,sans-serif;max-width:1100px">{head}'
+        '<div style="display:grid;gap:10px;'
+        'grid-template-columns:repeat(auto-fill,minmax(min(260px,100%),1fr))">'
         + "".join(_card(one, t, entries) for t, one in enumerate(shown))
         + f"</div>{rest}</div>"
     )
 
 
 def _card(one: Facts, t: int, most: int) -> str:
-    share = "" if one["share"] is None else f"{one['share']:.0%} of all"
+    told = [
+        *([] if one["share"] is None else [f"{one['share']:.0%} of all"]),
+        *([] if one["sparseness"] is None else [f"sparseness {one['sparseness']:.2f}"]),
+    ]
     listed = one["entries"][:most]
     largest = max((entry["weight"] for entry in listed), default=0.0) or 1.0
     lines = "".join(
         f'<div title="{escape(entry["name"])}: {number(entry["weight"])}" '
         'style="display:flex;gap:6px;align-items:center">'
-        '<span style="flex:0 0 58%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
+        '<span style="flex:0 0 56%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
         f"{escape(entry['name'])}</span>"
         '<span style="flex:1 1 auto"><span style="display:block;height:9px;'
         f"background:{colour(t)};print-color-adjust:exact;-webkit-print-color-adjust:exact;"
-        f'width:{max(2.0, 100 * entry["weight"] / largest):.0f}%"></span></span></div>'
+        f'width:{max(2.0, 100 * entry["weight"] / largest):.0f}%"></span></span>'
+        '<span style="flex:0 0 3.4em;text-align:right;opacity:.75;font-size:12px">'
+        f"{number(entry['weight'])}</span></div>"
         for entry in listed
     )
     return (
-        '<div style="flex:1 1 210px;max-width:330px;min-width:0;border:1px solid rgba(128,128,128,'
+        '<div style="min-width:0;border:1px solid rgba(128,128,128,'
         '.35);border-radius:6px;padding:8px 10px;break-inside:avoid">'
         f'<div style="font-weight:600;overflow-wrap:anywhere">{escape(clip(one["name"], 60))}</div>'
-        f'<div style="opacity:.75">{share}</div>{lines}</div>'
+        f'<div style="opacity:.75;margin-bottom:3px">{" · ".join(told)}</div>{lines}</div>'
     )

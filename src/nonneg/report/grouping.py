@@ -25,7 +25,11 @@ Numbers = NDArray[np.float64]
 
 
 def consensus_facts(
-    agreed: Consensus, names: Sequence[object] | None = None, *, most: int = _MOST
+    agreed: Consensus,
+    names: Sequence[object] | None = None,
+    *,
+    classes: NDArray[np.integer[Any]] | None = None,
+    most: int = _MOST,
 ) -> Facts:
     """The consensus matrix in the order of its tree, and the tree.
 
@@ -34,6 +38,8 @@ def consensus_facts(
     agreed : Consensus
     names : sequence of str, optional
         Of the samples. Default: those of its best run, or their places from 1.
+    classes : ndarray of int (n_samples,), optional
+        From 0, to be shown beside. Default: those in which the tree is cut.
     most : int, default 240
         Groups of samples at most: neighbours in the tree are averaged.
 
@@ -53,10 +59,11 @@ def consensus_facts(
     member[which, agreed.order] = 1.0
     member /= member.sum(axis=1, keepdims=True)
     told = names_of(names or agreed.fit.row_names, n, "sample")
+    labels = agreed.labels if classes is None else classes
     note = "" if len(groups) == n else f"{n:,} samples, shown as the means of {len(groups)} groups"
     return {
         "names": [told[g[0]] + ("" if len(g) == 1 else f" and {len(g) - 1} more") for g in groups],
-        "classes": [int(agreed.labels[group[0]]) + 1 for group in groups],
+        "classes": [int(labels[group[0]]) + 1 for group in groups],
         "matrix": (member @ agreed.matrix @ member.T).tolist(),
         "tree": _tree(agreed, n / len(groups)),
         "silhouettes": [float(agreed.silhouettes[group].mean()) for group in groups],

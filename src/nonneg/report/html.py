@@ -16,11 +16,11 @@ from typing import Any
 
 from nonneg.errors import InputError, MissingLibraryError
 from nonneg.io.files import PathLike, atomic_write
-from nonneg.report.cards import heading
+from nonneg.report.cards import cards_html, heading
 from nonneg.report.facts import Facts
 from nonneg.report.figures import bare
 from nonneg.report.methods import methods_text
-from nonneg.report.views import class_name, notebook_html, views_of, wanted
+from nonneg.report.views import class_name, views_of, wanted
 
 __all__ = ["report_facts", "report_html", "write_report"]
 
@@ -37,7 +37,6 @@ _TITLES = {
     "Consensus": "On what many runs agree",
 }
 _HEADINGS = {
-    "components": "Components",
     "factors": "The factors",
     "approximation": "The table and what the factors make of it",
     "cone": "The cone",
@@ -47,7 +46,7 @@ _HEADINGS = {
     "recommendations": "Recommendations",
     "waterfall": "Why",
     "map": "Topic map",
-    "structure": "Who is made of what",
+    "structure": "Of what each is made",
     "flows": "Classes over the ranks",
     "consensus": "Consensus",
     "profiles": "Profiles",
@@ -70,8 +69,8 @@ def report_facts(shown: object, *, title: str | None = None, **given: Any) -> Fa
     -------
     dict
         `title`, `heading` (the object in a line), `sections` (`id`, `heading`, `says`, `caption`,
-        `figure` without its title)
-        and `methods` (paragraphs).
+        `figure` without its title, and `cards`: what is shown in its place as text, or None) and
+        `methods` (paragraphs).
 
     Raises
     ------
@@ -88,15 +87,17 @@ def report_facts(shown: object, *, title: str | None = None, **given: Any) -> Fa
     for kind, view in views.items():
         needed, known = wanted(view)
         if view.in_report and set(needed) <= set(given):
-            drawn = view.draw(shown, **{word: given[word] for word in known if word in given})
+            options = {word: given[word] for word in known if word in given}
+            drawn = view.draw(shown, **options)
             told = drawn["layout"]["meta"]
             sections.append(
                 {
                     "id": kind,
-                    "heading": _HEADINGS[kind],
+                    "heading": view.heading or _HEADINGS[kind],
                     "says": view.says,
-                    "caption": unescape(": ".join(filter(None, (told["title"], told["note"])))),
+                    "caption": unescape(" · ".join(filter(None, (told["title"], told["note"])))),
                     "figure": bare(drawn),
+                    "cards": None if view.cards is None else view.cards(shown, **options),
                 }
             )
     return {
@@ -136,8 +137,14 @@ def report_html(shown: object, *, title: str | None = None, **given: Any) -> str
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    cards = {
+        section["id"]: cards_html({"heading": "", "cards": section["cards"]})
+        for section in facts["sections"]
+        if section["cards"] is not None
+    }
+    drawn = [section for section in facts["sections"] if section["cards"] is None]
     page: str = pages.get_template("report.html").render(
-        facts=facts, cards=notebook_html(shown), script=script, figures=_json(facts["sections"])
+        facts=facts, cards=cards, script=script, figures=_json(drawn)
     )
     return page
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from nonneg.report.factors import (
     factor_facts,
     similarity_facts,
 )
+from nonneg.report.facts import Facts
 from nonneg.report.figures.style import Figure
 from nonneg.report.geometry import cone_facts
 
@@ -45,14 +47,20 @@ class View:
         What can be read from it, in one or two sentences.
     fits : callable(object) -> bool
         Whether this object has it: a model of rank 1 has no cone.
+    heading : str
+        What it is called in a report.
     in_report : bool
         False for what takes long.
+    cards : callable(object, **options) -> list of dict, or None
+        The components, of a view that shows them: where a page can, it has them as text.
     """
 
     draw: Callable[..., Figure]
     says: str
     fits: Callable[[Any], bool] = _always
+    heading: str = ""
     in_report: bool = True
+    cards: Callable[..., list[Facts]] | None = None
 
 
 def kinds(shown: object) -> list[str]:
@@ -138,35 +146,46 @@ def notebook_html(shown: object) -> str | None:
 # --- the views ---------------------------------------------------------------------------------
 
 
-def _components(shown: Any, *, top: int | None = None) -> Figure:
-    return figures.cards(_cards(shown, class_name(shown), top, "columns"))
+def _card_view(cards: Callable[..., list[Facts]], heading: str, says: str) -> View:
+    """The view of components, from a function that lists them and says by its options which."""
+
+    @wraps(cards)
+    def draw(shown: Any, **options: Any) -> Figure:
+        return figures.cards(cards(shown, **options))
+
+    return View(draw, says, heading=heading, cards=cards)
 
 
-def _cards(shown: Any, name: str, top: int | None, side: str) -> list[Figure]:
+def _components(shown: Any, *, top: int | None = None) -> list[Facts]:
+    return _cards(shown, class_name(shown), top, "columns")
+
+
+def _cards(shown: Any, name: str, top: int | None, side: str) -> list[Facts]:
     """The cards; unless asked otherwise with fewer entries where there are many of them."""
     if side not in ("rows", "columns"):
         raise InputError(f'side={side!r} · it is "rows" or "columns" · choose one')
-    cards: list[Figure] = card_facts(shown, name, top=top or 10, side=side)["cards"]
+    cards: list[Facts] = card_facts(shown, name, top=top or 10, side=side)["cards"]
     most = top or (5 if len(cards) > _MANY else 10)
     return [{**one, "entries": one["entries"][:most]} for one in cards]
 
 
-def _tastes(model: Any, *, top: int | None = None, titles: Any = None) -> Figure:
+def _tastes(model: Any, *, top: int | None = None, titles: Any = None) -> list[Facts]:
     cards = _cards(model, "Recommender", top, "columns")
     for entry in (entry for one in cards for entry in one["entries"] if titles is not None):
         entry["name"] = titles.get(entry["name"]) or entry["name"]
-    return figures.cards(cards)
+    return cards
 
 
 def _of_fit(fit_of: Callable[[Any], Any]) -> dict[str, View]:
     """The views of a factorization, of an object that has one."""
 
-    def components(shown: Any, *, top: int | None = None, side: str = "columns") -> Figure:
-        return figures.cards(_cards(fit_of(shown), "Factorization", top, side))
+    def components(shown: Any, *, top: int | None = None, side: str = "columns") -> list[Facts]:
+        return _cards(fit_of(shown), "Factorization", top, side)
 
     return {
-        "components": View(
+        "components": _card_view(
             components,
+            "Components",
             "Each component with its largest entries. The share is that of the sum of WH; "
             "sparseness (Hoyer) is 0 if all entries are equal and 1 if there is only one.",
         ),
@@ -320,18 +339,21 @@ def _of_documents(topics_of: Callable[[Any], Any]) -> dict[str, View]:
         return figures.topic_flows(flow_facts(topics_of(shown)))
 
     return {
-        "components": View(
+        "components": _card_view(
             _components,
+            "Topics",
             "The words of each topic, the most telling first; bars are their shares of the topic.",
         ),
         "map": View(mapped, "Topics near one another share words; large ones fill more documents."),
         "structure": View(
             structure,
-            "One bar a document, sorted by topic: bars of one colour are about one thing.",
+            "One bar a document, sorted by topic: bars of one colour are about one thing. The "
+            "number above is of the topic that leads.",
         ),
         "flows": View(
             flows,
-            "Where the documents of k topics go when there is one topic more.",
+            "Where the documents of k topics go when there is one topic more; a flow is as wide as "
+            "it has documents.",
             lambda shown: topics_of(shown).matrix_ is not None,
             in_report=False,
         ),
@@ -352,7 +374,8 @@ def _class_fit(model: Any) -> Any:
 def _agreed(model: Any, *, cut: float | None = None) -> Figure:
     from nonneg.report.grouping import consensus_facts
 
-    return figures.consensus_map(consensus_facts(model.consensus_, model.samples_), cut=cut)
+    facts = consensus_facts(model.consensus_, model.samples_, classes=model.classes_)
+    return figures.consensus_map(facts, cut=cut)
 
 
 def _agreement(agreed: Any, *, names: Any = None, cut: float | None = None) -> Figure:
@@ -399,7 +422,10 @@ def _rank_curves(selection: Any) -> Figure:
     return figures.rank_curves(rank_facts(selection))
 
 
-_MIXED = "One bar a sample, sorted by class: bars of one colour are sure, mixed ones are not."
+_MIXED = (
+    "One bar a sample, sorted by class: bars of one colour are sure, mixed ones are not. The "
+    "number above is of the class that leads."
+)
 _TOGETHER = (
     "How often two samples are in one class, over all runs. Dark squares with sharp edges mean "
     "that the runs agree; the tree is average linkage on what is missing to 1."
@@ -417,8 +443,8 @@ _VIEWS: dict[str, dict[str, View]] = {
             _recommended, "What is expected to please most among what was not rated yet."
         ),
         "waterfall": View(_why, _WATERFALL),
-        "components": View(
-            _tastes, "Tastes: for each the items that tell most about it, by their weight."
+        "components": _card_view(
+            _tastes, "Tastes", "Of each taste the items that tell most about it, by their weight."
         ),
         "similarity": View(
             _alike,
@@ -430,15 +456,17 @@ _VIEWS: dict[str, dict[str, View]] = {
     "TopicModel": _of_documents(lambda model: model),
     "TopicClassifier": _of_documents(lambda model: model.topics_),
     "Metagenes": {
-        "components": View(
+        "components": _card_view(
             _components,
+            "Metagenes",
             "Genes that each metagene has more of than any other has; bars are their weights.",
         ),
         "consensus": View(_agreed, _TOGETHER, lambda model: model.consensus_ is not None),
         "structure": View(_class_structure, _MIXED),
         "flows": View(
             _class_flows,
-            "Which class of a rank goes where at the next: a tree of subclasses.",
+            "Which class of a rank goes where at the next: a tree of subclasses. In brackets the "
+            "samples of each class.",
             lambda model: bool(model.flows_),
         ),
         **_factor_views(_class_fit),
@@ -455,7 +483,9 @@ _VIEWS: dict[str, dict[str, View]] = {
             "A number is stable if its signatures come back in runs on resampled counts.",
             lambda model: len(model.solutions_) > 1,
         ),
-        "components": View(_components, "The largest channels of each signature."),
+        "components": _card_view(
+            _components, "Channels", "The largest channels of each signature."
+        ),
     },
     "RankSelection": {
         "curves": View(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from nonneg.report.facts import Facts
 from nonneg.report.figures.style import PALETTE, Figure, figure
 
@@ -33,6 +35,8 @@ def convergence(facts: Facts) -> Figure:
         for values, name, axis, t in lines
     ]
     seconds = steps[-1]["seconds"] if steps else 0.0
+    positive = [step["residual"] for step in steps if step["residual"] > 0] or [1.0]
+    decades = math.log10(max(positive) / min(positive))
     told = facts["status"].replace("_", " ")
     return figure(
         data,
@@ -45,7 +49,8 @@ def convergence(facts: Facts) -> Figure:
             "domain": [0, 0.46],
             "type": "log",
             "exponentformat": "power",
-            "dtick": 1,
+            "dtick": max(1, math.ceil(decades / 5)),
+            "tickfont": {"size": 11},
         },
     )
 

@@ -139,9 +139,14 @@ def factors(facts: Facts) -> Figure:
         least=520,
         note=note,
         height=tall,
-        xaxis={"domain": [0, 0.49], **shared},
+        xaxis={"domain": [0, 0.49], "title": {"text": "W: component"}, **shared},
         yaxis={**axis_names(rows["names"], limit=18), "autorange": "reversed"},
-        xaxis2={"domain": [0.51, 1], "anchor": "y2", **shared},
+        xaxis2={
+            "domain": [0.51, 1],
+            "anchor": "y2",
+            "title": {"text": "H: component"},
+            **shared,
+        },
         yaxis2={
             **axis_names(columns["names"], limit=18),
             "autorange": "reversed",
@@ -253,7 +258,13 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
     values, names = np.array(facts["values"]), facts["names"]
     across = {**axis_names(names, limit=16), "tickangle": -90, "constrain": "domain"}
     shown = _heat(values, values, names, names, "", "cosine")
-    shown |= {"showscale": True, "colorbar": {"thickness": 12, "outlinewidth": 0}}
+    # From the least cosine on, so that differences can be seen where all are alike.
+    least = float(np.floor(10 * values.min(initial=1.0)) / 10)
+    shown |= {
+        "zmin": min(least, 0.9),
+        "showscale": True,
+        "colorbar": {"thickness": 12, "outlinewidth": 0, "nticks": 5},
+    }
     return figure(
         [shown],
         title=title,

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from nonneg.report.facts import Facts
 from nonneg.report.figures.style import (
     DASHES,
-    PALETTE,
     SYMBOLS,
     Figure,
     colour,
     figure,
+    ink_on,
     plain,
     text,
     texts,
@@ -23,6 +23,7 @@ __all__ = ["cone", "simplex"]
 _NAMED = 12  # so few points have their names beside them
 _ARC = 0.92
 _PLOT = 380  # pixels of the plane's height, about
+_LEGEND = {"orientation": "h", "xanchor": "center", "x": 0.5, "yanchor": "top", "y": -0.1}
 
 
 def cone(facts: Facts) -> Figure:
@@ -60,6 +61,7 @@ def _plane(facts: Facts, reach: float) -> Figure:
             "fill": "toself",
             "fillcolor": "rgba(107,174,214,0.16)",
             "line": {"width": 0},
+            "showlegend": False,
             "hoverinfo": "skip",
         }
     )
@@ -73,11 +75,11 @@ def _plane(facts: Facts, reach: float) -> Figure:
                     "y": [0, reach * y],
                     "line": {"color": colour(t), "width": 1, "dash": "dash"},
                     "opacity": 0.55,
+                    "showlegend": False,
                     "hoverinfo": "skip",
                 }
             )
     notes: list[Figure] = []
-    steepest = max((0, 1), key=lambda t: facts["directions"][t][1])
     for t, (x, y) in enumerate(facts["directions"]):
         data.append(
             {
@@ -86,17 +88,20 @@ def _plane(facts: Facts, reach: float) -> Figure:
                 "x": [0, reach * x],
                 "y": [0, reach * y],
                 "line": {"color": colour(t), "width": 3, "dash": DASHES[t]},
+                "name": f"component {facts['components'][t]}",
+                "showlegend": True,
                 "hoverinfo": "skip",
             }
         )
-        # Beyond the tip, where no point is.
+        # A disc at the tip, beyond all points, has the number.
         notes.append(
             {
-                "text": f"<b>component {facts['components'][t]}</b>",
+                "text": f"<b>{facts['components'][t]}</b>",
                 "x": reach * x,
                 "y": reach * y,
-                "xanchor": "center" if t == steepest else "left",
-                "yanchor": "bottom" if t == steepest else "middle",
+                "bgcolor": colour(t),
+                "font": {"color": ink_on(colour(t)), "size": 13},
+                "borderpad": 3,
                 "showarrow": False,
             }
         )
@@ -109,18 +114,22 @@ def _plane(facts: Facts, reach: float) -> Figure:
         data,
         title=_title(facts),
         note=_note(facts),
-        height=480,
+        height=560,
         annotations=notes,
+        showlegend=True,
+        legend=_LEGEND,
         xaxis={
             "title": {"text": text(axes[0], 40) if axes else ""},
             "range": bounds,
             "zeroline": True,
+            "constrain": "domain",
         },
         yaxis={
             "title": {"text": text(axes[1], 40) if axes else ""},
             "range": bounds,
             "zeroline": True,
             "scaleanchor": "x",
+            "constrain": "domain",
         },
     )
 
@@ -131,6 +140,7 @@ def _points(facts: Facts, kind: str) -> Figure:
     few = len(points) <= _NAMED
     made: Figure = {
         "type": kind,
+        "showlegend": False,
         "mode": "markers+text" if few else "markers",
         "x": [point[0] for point in points],
         "y": [point[1] for point in points],
@@ -247,10 +257,7 @@ def _space(facts: Facts, reach: float) -> Figure:
         data += [
             _ray([_ARC * reach * v for v in way], t, "", 2, "dash") for t, way in enumerate(run)
         ]
-    data += [
-        _ray(tip, t, f"component {facts['components'][t]}", 6, "solid")
-        for t, tip in enumerate(tips)
-    ]
+    data += [_ray(tip, t, str(facts["components"][t]), 6, "solid") for t, tip in enumerate(tips)]
     points = _points(facts, "scatter3d")
     points["z"] = [point[2] for point in facts["points"]]
     # Few of the symbols of the plane exist in space.
@@ -274,11 +281,13 @@ def _space(facts: Facts, reach: float) -> Figure:
         data,
         title=_title(facts),
         note=_note(facts),
-        height=520,
+        height=540,
+        showlegend=True,
+        legend=_LEGEND,
         scene={
             **named,
             "aspectmode": "data",
-            "camera": {"eye": {"x": 1.75, "y": 1.3, "z": 1.05}},
+            "camera": {"eye": {"x": 1.6, "y": 1.2, "z": 0.95}, "center": {"z": -0.1}},
         },
     )
 
@@ -290,8 +299,11 @@ def _ray(tip: Sequence[float], t: int, name: str, width: int, dash: str) -> Figu
         "x": [0, tip[0]],
         "y": [0, tip[1]],
         "z": [0, tip[2]],
-        "text": ["", name],
-        "line": {"color": PALETTE[t], "width": width, "dash": dash},
+        "text": ["", f"<b>{name}</b>"],
+        "textfont": {"size": 16},
+        "name": f"component {name}",
+        "showlegend": bool(name),
+        "line": {"color": colour(t), "width": width, "dash": dash},
         "hoverinfo": "skip",
     }
 
@@ -308,24 +320,25 @@ def simplex(facts: Facts) -> Figure:
     points = _points(picked, "scatterternary")
     for key in ("x", "y", "text", "textposition"):
         points.pop(key, None)
-    points["mode"] = "markers"
+    points |= {"mode": "markers", "cliponaxis": False}
     for key, t in (("a", 0), ("b", 1), ("c", 2)):
         points[key] = [one[t] for one in picked["shares"]]
-    names = [f"component {number}" for number in facts["components"]]
+    names = [f"<b>{number}</b>" for number in facts["components"]]
     axes = {
         key: {
-            "title": {"text": name, "font": {"size": 12}},
+            "title": {"text": name, "font": {"size": 15}},
             "tickformat": ".0%",
-            "nticks": 5,
+            "tickvals": [0.25, 0.5, 0.75],
+            "tickfont": {"size": 11},
             "min": 0,
         }
         for key, name in zip(("aaxis", "baxis", "caxis"), names, strict=True)
     }
     return figure(
         [points],
-        title="The simplex: shares of three components",
+        title="The simplex: numbers in the corners are components",
         note=facts["note"],
         height=460,
         ternary={"sum": 1, **axes},
-        margin={"l": 70, "r": 70, "t": 40, "b": 40},
+        margin={"l": 36, "r": 36, "t": 40, "b": 40},
     )

@@ -16,11 +16,14 @@ from nonneg.report.figures.style import (
     colour,
     figure,
     height_for,
+    ink_on,
     number,
     pattern,
     text,
     texts,
 )
+
+_LEGEND = 20  # so many topics have their names below the map
 
 __all__ = ["class_flows", "consensus_map", "structure", "topic_flows", "topic_map"]
 
@@ -84,7 +87,7 @@ def consensus_map(facts: Facts, *, cut: float | None = None) -> Figure:
         data,
         title=f"Consensus at rank {facts['rank']}",
         note=", ".join(said),
-        height=max(460, min(150 + 16 * n, 860)) if n <= 50 else 640,
+        height=max(460, 150 + 20 * n) if n <= 50 else 640,
         xaxis={
             "domain": [0.05, 1],
             "range": [-0.5, n - 0.5],
@@ -142,7 +145,7 @@ def _class_names(classes: Sequence[int]) -> list[Figure]:
             "y": middle,
             "yref": "y",
             "showarrow": False,
-            "font": {"color": "#ffffff", "size": 12},
+            "font": {"color": ink_on(colour(one - 1)), "size": 12},
         }
         for one, (length, middle) in found.items()
         if length * 40 >= len(classes)
@@ -176,7 +179,9 @@ def structure(facts: Facts, *, title: str = "") -> Figure:
         data,
         title=title or f"Of what each {what} is made",
         note=facts["note"],
-        height=330 + 22 * lines,
+        height=346 + 22 * lines,
+        annotations=_group_numbers(facts["groups"], bars),
+        margin={"t": 36},
         barmode="stack",
         bargap=0 if bars > 60 else 0.08,
         showlegend=True,
@@ -189,6 +194,21 @@ def structure(facts: Facts, *, title: str = "") -> Figure:
         },
         yaxis={"range": [0, 1], "tickformat": ".0%", "nticks": 5},
     )
+
+
+def _group_numbers(groups: Sequence[Facts], bars: int) -> list[Figure]:
+    """The number of each component above the bars that it leads, where there is room."""
+    return [
+        {
+            "text": f"<b>{t + 1}</b>",
+            "x": group["first"] + (group["bars"] - 1) / 2,
+            "y": 1,
+            "yanchor": "bottom",
+            "showarrow": False,
+        }
+        for t, group in enumerate(groups)
+        if group["bars"] * 30 >= bars
+    ]
 
 
 def topic_map(facts: Facts) -> Figure:
@@ -204,35 +224,35 @@ def topic_map(facts: Facts) -> Figure:
         {
             "type": "scatter",
             "mode": "markers+text",
-            "x": [topic["x"] for topic in topics],
-            "y": [topic["y"] for topic in topics],
-            "text": [f"<b>{topic['number']}</b>" for topic in topics],
-            "textfont": {"color": "#ffffff", "size": 12},
-            "hovertext": hover,
+            "x": [topic["x"]],
+            "y": [topic["y"]],
+            "name": f"{topic['number']}: {text(topic['name'], 28)}",
+            "text": [f"<b>{topic['number']}</b>"],
+            "textfont": {"color": ink_on(colour(t)), "size": 12},
+            "hovertext": hover[t],
             "hovertemplate": "%{hovertext}<extra></extra>",
             "marker": {
-                "size": [22 + 40 * (topic["share"] / largest) ** 0.5 for topic in topics],
-                "color": [_dark(t) for t in range(len(topics))],
-                "opacity": 0.88,
+                "size": 22 + 36 * (topic["share"] / largest) ** 0.5,
+                "color": colour(t),
+                "opacity": 1,
                 "line": {"color": "#ffffff", "width": 1.5},
             },
             "cliponaxis": False,
         }
+        for t, topic in enumerate(topics)
     ]
     bare = {"showticklabels": False, "zeroline": True}
+    named = len(topics) <= _LEGEND
     return figure(
         data,
         title="Topics: near ones have words in common",
         note=f"two dimensions hold {facts['kept']:.0%} of the squared distances",
-        height=480,
+        height=440 + (16 * len(topics) if named else 0),
+        showlegend=named,
+        legend={"orientation": "h", "yanchor": "top", "y": -0.04, "x": 0, "itemsizing": "constant"},
         xaxis={**bare, **_room([topic["x"] for topic in topics])},
         yaxis={**bare, **_room([topic["y"] for topic in topics])},
     )
-
-
-def _dark(t: int) -> str:
-    """A colour on which white can be read."""
-    return ("#0072B2", "#A84300", "#00724F", "#9A3F74", "#565656")[t % 5]
 
 
 def _room(values: Sequence[float]) -> Figure:
@@ -244,7 +264,7 @@ def _room(values: Sequence[float]) -> Figure:
 def class_flows(facts: Facts) -> Figure:
     """How the classes of a rank go over into those of the next, as `class_facts` has it."""
     nodes = [
-        ((level["rank"], t + 1), f"{level['rank']}.{t + 1} ({size:,})", t)
+        ((level["rank"], t + 1), f"class {t + 1} ({size:,})", t)
         for level in facts["ranks"]
         for t, size in enumerate(level["sizes"])
         if size
@@ -259,7 +279,7 @@ def class_flows(facts: Facts) -> Figure:
         )
         for flow in facts["flows"]
     ]
-    return _sankey(nodes, links, "From rank to rank: where the samples of each class go")
+    return _sankey(nodes, links, "rank {}", "From rank to rank: where the samples of each class go")
 
 
 def topic_flows(flows: Sequence[Facts]) -> Figure:
@@ -281,7 +301,7 @@ def topic_flows(flows: Sequence[Facts]) -> Figure:
         )
         for flow in flows
     ]
-    return _sankey(nodes, links, "From few topics to many: where the documents go")
+    return _sankey(nodes, links, "{} topics", "From few topics to many: where the documents go")
 
 
 _Place = tuple[int, int]
@@ -290,6 +310,7 @@ _Place = tuple[int, int]
 def _sankey(
     nodes: Sequence[tuple[_Place, str, int]],
     links: Sequence[tuple[_Place, _Place, int, str]],
+    level_name: str,
     title: str,
 ) -> Figure:
     at = {place: i for i, (place, _, _) in enumerate(nodes)}
@@ -320,4 +341,21 @@ def _sankey(
             "textfont": {"size": 12},
         }
     ]
-    return figure(data, title=title, height=height_for(2 * most) + 60)
+    levels = sorted(columns)
+    heads = [
+        {
+            "text": f"<b>{level_name.format(level)}</b>",
+            "x": i / max(len(levels) - 1, 1),
+            "xanchor": "left" if i == 0 else "right" if i == len(levels) - 1 else "center",
+            "xref": "paper",
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "yshift": 6,
+            "showarrow": False,
+        }
+        for i, level in enumerate(levels)
+    ]
+    return figure(
+        data, title=title, height=height_for(2 * most) + 80, annotations=heads, margin={"t": 44}
+    )

@@ -21,7 +21,7 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
     facts : dict
         From `explanation_facts`.
     most : int, default 10
-        Bars at most; the smallest parts are put together into one.
+        Bars at most, without the estimate: the smallest tastes and ratings are put together.
     """
     steps = _steps(facts["parts"], most)
     item = facts["title"] or facts["item"]
@@ -54,7 +54,7 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
     shapes: list[Figure] = []
     if facts["usual"] is not None:
         said.append(
-            f"dotted: what {text(facts['user'], 20)} usually gives, {number(facts['usual'])}"
+            f"dotted: what user {text(facts['user'], 20)} usually gives, {number(facts['usual'])}"
         )
         shapes = [
             {
@@ -71,31 +71,60 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
     wide = (right - left) or 1.0
     return figure(
         [bars],
-        title=f"Why {text(item, 40)} for {text(facts['user'], 24)}",
+        title=f"Why {text(item, 40)} for user {text(facts['user'], 24)}",
         note="; ".join(said),
         height=130 + 34 * len(names),
-        xaxis={"range": [left - 0.04 * wide, right + 0.12 * wide], "zeroline": True},
-        yaxis={**axis_names(names, limit=30), "autorange": "reversed"},
+        margin={"r": 52},
+        xaxis={
+            "range": [left - 0.02 * wide, right + 0.02 * wide],
+            "zeroline": True,
+            "title": {"text": "estimate, part by part"},
+        },
+        yaxis={**axis_names(names, limit=22, lines=2), "autorange": "reversed"},
         shapes=shapes,
     )
 
 
 def _steps(parts: Sequence[Facts], most: int) -> list[tuple[str, float]]:
-    """The parts in their order, the smallest ones as one where they are too many."""
-    shown = sorted(range(len(parts)), key=lambda i: -abs(parts[i]["contribution"]))[: most - 1]
-    if len(parts) <= most:
-        shown = list(range(len(parts)))
-    kept = set(shown)
+    """The parts in their order, the smallest of each kind as one where they are too many."""
+    rests = sorted({_KINDS[kind] for part in parts if (kind := _kind(part))})
+    standing = sum(not _kind(part) for part in parts)
+    room = len(parts) if len(parts) <= most else max(most - len(rests), standing)
+    order = sorted(range(len(parts)), key=lambda i: (bool(_kind(parts[i])), -_size(parts[i])))
+    kept = set(order[:room])
     steps = [(_reason(part), part["contribution"]) for i, part in enumerate(parts) if i in kept]
-    rest = [part["contribution"] for i, part in enumerate(parts) if i not in kept]
-    return [*steps, (f"{len(rest)} smaller parts", sum(rest))] if rest else steps
+    for what in rests:
+        rest = [
+            part["contribution"]
+            for i, part in enumerate(parts)
+            if i not in kept and _KINDS.get(_kind(part)) == what
+        ]
+        steps += [(f"{len(rest):,} {what}", sum(rest))] if rest else []
+    return steps
+
+
+# What the smaller parts of a kind are called together.
+_KINDS = {
+    "component": "further tastes",
+    "item": "further own ratings",
+    "user": "further like-minded people",
+}
+
+
+def _kind(part: Facts) -> str:
+    """Of what a part tells; "" of the start of the scale and of averages, which always stand."""
+    return next((kind for kind in _KINDS if part[kind] is not None), "")
+
+
+def _size(part: Facts) -> float:
+    return abs(float(part["contribution"]))
 
 
 def _reason(part: Facts) -> str:
     if part["component"] is not None:
         return f"taste {part['component']}: {part['name']}"
     if part["item"] is not None:
-        return f"own rating of {part['name']}"
+        return f"rating of {part['name']}"
     return f"like-minded {part['name']}" if part["user"] is not None else str(part["name"])
 
 
@@ -123,8 +152,9 @@ def recommendations(facts: Facts) -> Figure:
             "orientation": "h",
             "x": values,
             "y": list(range(len(items))),
-            "text": [number(value) for value in values],
-            "textposition": "auto",
+            "text": [f"{value:.2f}" for value in values],
+            "textposition": "outside",
+            "cliponaxis": False,
             "customdata": counts,
             "hovertext": texts(names),
             "hovertemplate": "%{hovertext}: %{x:.3f}, rated by %{customdata:,}<extra></extra>",
@@ -133,8 +163,9 @@ def recommendations(facts: Facts) -> Figure:
     ]
     return figure(
         data,
-        title=f"For {text(facts['user'], 30)}",
-        height=90 + 26 * max(len(items), 1),
-        xaxis={"rangemode": "tozero"},
-        yaxis={**axis_names(names), "autorange": "reversed"},
+        title=f"For user {text(facts['user'], 30)}",
+        height=110 + 34 * max(len(items), 1),
+        margin={"r": 52},
+        xaxis={"rangemode": "tozero", "title": {"text": "estimate"}},
+        yaxis={**axis_names(names, limit=24, lines=2), "autorange": "reversed"},
     )

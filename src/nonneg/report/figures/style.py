@@ -9,6 +9,7 @@ alone: `themed` swaps it for a dark one.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,10 +23,12 @@ __all__ = [
     "Figure",
     "axis_names",
     "bare",
+    "broken",
     "clip",
     "colour",
     "figure",
     "height_for",
+    "ink_on",
     "number",
     "pattern",
     "plain",
@@ -38,6 +41,8 @@ Figure = dict[str, Any]
 
 # Okabe & Ito's, the darker ones first; the yellow is left out, which no print shows.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
+# For an eighth component and on, where numbers have to help: seen on white and on black.
+_FURTHER = ("#8F8F2A", "#6A51C4", "#8C564B", "#A3315F", "#2E8B8B", "#C9A66B", "#A6A6A6")
 PATTERNS = ("", "/", ".", "x", "-", "\\", "|", "+")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
@@ -61,7 +66,7 @@ def _template(theme: str) -> Figure:
         "zerolinecolor": grid,
         "ticks": "",
         "automargin": True,
-        "title": {"standoff": 8},
+        "title": {"standoff": 8, "font": {"size": 13}},
         "tickfont": {"size": 12},
     }
     return {
@@ -187,6 +192,13 @@ def texts(values: Sequence[object], limit: int | None = None) -> list[str]:
     return [text(value, limit) for value in values]
 
 
+def broken(value: object, limit: int, lines: int) -> str:
+    """Return text from data in a few lines, broken between words where that can be."""
+    shown = _CONTROLS.sub(" ", str(value))
+    parts = textwrap.wrap(shown, limit, max_lines=lines, placeholder="…") if lines > 1 else [shown]
+    return "<br>".join(text(part, limit) for part in parts)
+
+
 def clip(words: str, limit: int = _LONGEST) -> str:
     """Cut a long text and say so by an ellipsis."""
     return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
@@ -197,17 +209,25 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "–"
     size = f"{value:.{digits}g}"
-    return f"{value:,.0f}" if "e" in size and abs(value) >= 1 else size
+    if "e" not in size:
+        return size
+    short, power = size.split("e")
+    return f"{value:,.0f}" if 1 <= abs(value) < 1e4 else f"{short}e{int(power)}"
 
 
-def axis_names(names: Sequence[object], *, most: int = 60, limit: int = _LONGEST) -> Figure:
-    """Return an axis that has a name at each place, 0, 1, …, or none where they would overlap."""
+def axis_names(
+    names: Sequence[object], *, most: int = 60, limit: int = _LONGEST, lines: int = 1
+) -> Figure:
+    """Return an axis that has a name at each place, 0, 1, …, or none where they would overlap.
+
+    A name is cut after `limit` characters, or broken into so many lines of that length.
+    """
     if len(names) > most:
         return {"showticklabels": False, "showgrid": False, "zeroline": False}
     return {
         "tickmode": "array",
         "tickvals": list(range(len(names))),
-        "ticktext": texts(names, limit),
+        "ticktext": [broken(name, limit, lines) for name in names],
         "showgrid": False,
         "zeroline": False,
     }
@@ -219,8 +239,17 @@ def height_for(n_rows: int, *, least: int = 260, most: int = 1400) -> int:
 
 
 def colour(index: int) -> str:
-    """The colour of a component, from 0; they repeat, with another pattern."""
-    return PALETTE[index % len(PALETTE)]
+    """The colour of a component, from 0; after fourteen they repeat, with another pattern."""
+    colours = (*PALETTE, *_FURTHER)
+    return colours[index % len(colours)]
+
+
+def ink_on(background: str) -> str:
+    """The colour, dark or white, in which a text on a colour can be read (WCAG's luminance)."""
+    parts = [int(background[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if 1.05 / (light + 0.05) >= (light + 0.05) / 0.057 else INK["light"]
 
 
 def pattern(index: int) -> Figure:
