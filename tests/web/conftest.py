@@ -53,6 +53,12 @@ class Visitor:
         return answer.json()
 
 
+def application() -> Any:
+    """The routes alone, for what they say of themselves."""
+    guard, _ = make_app(Door(PORT))
+    return guard._app._app
+
+
 @contextlib.contextmanager
 def visit(limits: Limits | None = None) -> Iterator[Visitor]:
     """Open an explorer of one's own."""

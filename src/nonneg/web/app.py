@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -47,14 +46,12 @@ def make_app(door: Door, limits: Limits | None = None) -> tuple[Guard, Explorer]
     """
     limits = limits or Limits()
     store = Store(limits)
-    folder = tempfile.TemporaryDirectory(prefix="nonneg-")
-    explorer = Explorer(store, Jobs(store, limits), limits, Path(folder.name))
+    explorer = Explorer(store, Jobs(store, limits), limits)
 
     @contextlib.asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         yield
-        explorer.jobs.close()
-        folder.cleanup()
+        explorer.close()
 
     app = FastAPI(
         title="nonneg explore",

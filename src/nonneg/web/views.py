@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,7 +64,20 @@ class Explorer:
     store: Store
     jobs: Jobs
     limits: Limits
-    folder: Path = field(repr=False)
+    _made: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where files of clients are, made for the first of them."""
+        if self._made is None:
+            self._made = tempfile.TemporaryDirectory(prefix="nonneg-")
+        return Path(self._made.name)
+
+    def close(self) -> None:
+        """End its work and forget its files."""
+        self.jobs.close()
+        if self._made is not None:
+            self._made.cleanup()
 
     def put(self, name: str, data: bytes | None = None) -> Path:
         """Return a path of our own choice for a file; only its suffix is the client's."""
