@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nonneg.apps.images import ImageParts
     from nonneg.apps.recommend import Recommender
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
@@ -34,6 +35,7 @@ __all__ = [  # noqa: RUF022
     "Step",
     "HuberLoss",
     "Recommender",
+    "ImageParts",
     "save",
     "load",
     "relative_error",
@@ -54,6 +56,7 @@ _WHERE = {
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
     "Recommender": "nonneg.apps.recommend",
+    "ImageParts": "nonneg.apps.images",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",

@@ -26,17 +26,21 @@ from nonneg.io.files import PathLike
 from nonneg.io.model_file import ModelRecord, read_record, write_record
 
 if TYPE_CHECKING:
+    from nonneg.apps.images import ImageParts
     from nonneg.apps.recommend import Recommender
     from nonneg.estimators import NMF
 
-    Application = Recommender
+    Application = Recommender | ImageParts
 
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
 # The kinds that turn themselves into a record and back (`to_record`, `from_record`).
-_APPLICATIONS = {"recommender": ("nonneg.apps.recommend", "Recommender")}
+_APPLICATIONS = {
+    "recommender": ("nonneg.apps.recommend", "Recommender"),
+    "images": ("nonneg.apps.images", "ImageParts"),
+}
 
 
 def save(model: Factorization | NMF | Application, path: PathLike, *, force: bool = False) -> Path:
@@ -44,7 +48,7 @@ def save(model: Factorization | NMF | Application, path: PathLike, *, force: boo
 
     Parameters
     ----------
-    model : NMF, Factorization or Recommender
+    model : NMF, Factorization, Recommender or ImageParts
         An estimator must be fitted. Its `callback` is left out; a random state that is no whole
         number becomes the seed that was drawn from it.
     path : str or path
@@ -90,7 +94,7 @@ def load(path: PathLike) -> Factorization | NMF | Application:
 
     Returns
     -------
-    NMF, Factorization or Recommender
+    NMF, Factorization, Recommender or ImageParts
         Whatever was saved. An estimator is fitted and can `transform`.
 
     Raises

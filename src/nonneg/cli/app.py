@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import nonneg
-from nonneg.cli import demo, doctor, evaluate, fit, recommend
+from nonneg.cli import demo, doctor, evaluate, fit, images, recommend
 from nonneg.cli.console import Commands
 
 __all__ = ["app", "run"]
@@ -44,6 +44,8 @@ app.command("transform")(fit.transform)
 app.command("show")(fit.show)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
+app.command("images")(images.images)
+app.command("images-of")(images.images_of)
 app.command("doctor")(doctor.doctor)
 
 

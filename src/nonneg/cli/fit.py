@@ -207,10 +207,12 @@ def show(
 
     Example: nonneg show genes.nonneg --top 20
     """
+    from nonneg.apps.images import ImageParts
     from nonneg.apps.recommend import Recommender
-    from nonneg.cli import draw, draw_taste
+    from nonneg.cli import draw, draw_images, draw_taste
     from nonneg.models import load
     from nonneg.report.facts import factorization_facts
+    from nonneg.report.images import image_facts
     from nonneg.report.taste import taste_facts
 
     loaded = load(model)
@@ -218,6 +220,9 @@ def show(
     if isinstance(loaded, Recommender):
         facts |= taste_facts(loaded, top=top)
         answer(facts, as_json, lambda: draw_taste.tastes(facts))
+    elif isinstance(loaded, ImageParts):
+        facts |= image_facts(loaded)
+        answer(facts, as_json, lambda: draw_images.parts(facts))
     else:
         facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
         answer(facts, as_json, lambda: draw.factorization(facts))
@@ -259,6 +264,7 @@ def _is_triplets(table: Table) -> bool:
 
 def _load(path: Path) -> NMF:
     """The saved estimator, which knows the whole problem that new rows are to solve."""
+    from nonneg.apps.images import ImageParts
     from nonneg.core.factorize import Factorization
     from nonneg.estimators import NMF
     from nonneg.models import load
@@ -271,6 +277,11 @@ def _load(path: Path) -> NMF:
             f"cannot transform with '{path}', a saved factorization · it does not hold the "
             "penalties, bounds and missing values it was fitted with · fit with nonneg fit or "
             "nonneg.NMF, and save that"
+        )
+    if isinstance(loaded, ImageParts):
+        raise InputError(
+            f"'{path}' holds parts of pictures · it takes no tables · use it with nonneg images-of "
+            f"{path} PICTURES"
         )
     raise InputError(
         f"'{path}' is a saved recommender · it holds no factors of a table · use it with "
