@@ -10,7 +10,7 @@ pictures are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,38 +79,47 @@ def learn_metric(
     """Learn how to compare pictures from those that were fitted."""
     W, H = W.astype(np.float64), H.astype(np.float64)
     values, vectors = np.linalg.eigh(H @ H.T)
-    values = np.maximum(values, 0.0)
-    root = vectors * np.sqrt(values) @ vectors.T
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    if labels is None:
+        return _metric(W, root, None)
+    codes = np.unique(np.array(labels), return_inverse=True)[1]
+    return replace(_metric(W, root, codes), limit=_limit(W, root, codes))
+
+
+def _metric(W: Array, root: Array, codes: NDArray[np.intp] | None) -> Metric:
     mean = W.mean(axis=0)
     A = (W - mean) @ root
-    codes = None if labels is None else np.unique(np.array(labels), return_inverse=True)[1]
-    if codes is not None and len(W) > codes.max() + 1 > 1:
-        counts = np.bincount(codes)
+    if codes is not None and len(W) > len(np.unique(codes)) > 1:
+        counts = np.maximum(np.bincount(codes), 1)
         means = np.zeros((len(counts), A.shape[1]))
         np.add.at(means, codes, A)
         rest = A - (means / counts[:, None])[codes]
         spread, power, shrinkage = rest.T @ rest / len(A), 0.5, _SHRINKAGE
     else:
-        spread, power, shrinkage = A.T @ A / max(len(A), 1), 0.25, _TINY
+        spread, power, shrinkage = A.T @ A / len(A), 0.25, _TINY
     size = float(np.trace(spread)) / len(spread)
     variances, directions = np.linalg.eigh(spread)
-    variances = np.maximum(variances, 0.0) + shrinkage * size + np.finfo(float).tiny
-    turn = root @ (directions * variances**-power)
-    metric = Metric(mean, turn)
-    if codes is None:
-        return metric
-    return Metric(mean, turn, _limit(metric.features(W), codes))
+    variances = np.maximum(variances, 0.0) + shrinkage * size + np.finfo(np.float32).tiny
+    return Metric(mean, root @ (directions * variances**-power))
 
 
-def _limit(features: Array, codes: NDArray[np.intp]) -> float:
-    """The cosine that nearly all pictures have with the nearest other one of their label."""
-    cosines = features @ features.T
-    same = codes[:, None] == codes[None, :]
-    np.fill_diagonal(same, False)
-    if not same.any():
+def _limit(W: Array, root: Array, codes: NDArray[np.intp]) -> float:
+    """The cosine that nearly all pictures have with one of their label that was learned.
+
+    A metric makes the pictures that it was learned from more alike than others, so it is learned
+    from every other picture of each label, and the limit is taken from the rest.
+    """
+    place = np.zeros(len(codes), dtype=np.intp)
+    for code in np.unique(codes):
+        of_label = np.flatnonzero(codes == code)
+        place[of_label] = np.arange(len(of_label))
+    learned = place % 2 == 0
+    if learned.all():
         return -1.0
-    best = np.where(same, cosines, -2.0).max(axis=1)
-    return float(np.quantile(best[best > -2.0], 1 - _ACCEPTED))
+    metric = _metric(W[learned], root, codes[learned])
+    cosines = metric.features(W[~learned]) @ metric.features(W[learned]).T
+    same = codes[~learned][:, None] == codes[learned][None, :]
+    return float(np.quantile(np.where(same, cosines, -1.0).max(axis=1), 1 - _ACCEPTED))
 
 
 def confusion(true: Sequence[str], told: Sequence[str]) -> tuple[list[str], NDArray[np.intp]]:

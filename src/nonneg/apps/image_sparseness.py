@@ -39,6 +39,9 @@ VARIANTS = ("plain", "local", "orthogonal")
 _SWEEPS = 2
 # What remains of ½‖X‖² where a fit is exact but for rounding.
 _EXACT = 1e-24
+# Variance of entries, of which the largest is 1, that are equal but for rounding.
+_EQUAL = 1e-12
+_TOWARDS_ZERO = 1e-3
 # The largest eigenvalue of the Laplacian of a grid is below twice its largest degree.
 _LARGEST = 8.0
 # Iterations at the beginning of which parts that died are given something to do.
@@ -106,7 +109,7 @@ def project_sparseness(target: NDArray[np.floating], sparseness: float) -> Array
     Returns
     -------
     ndarray of float64 (n,)
-        Zero where no entry of the target is positive: no vector is nearer.
+        Zero where no vector of this sparseness is nearer than that.
 
     References
     ----------
@@ -126,38 +129,39 @@ def project_sparseness(target: NDArray[np.floating], sparseness: float) -> Array
     if not tau.size or tau.max() <= 0:
         return np.zeros(n)
     ratio = math.sqrt(n) - sparseness * (math.sqrt(n) - 1)  # ‖h‖₁ / ‖h‖₂
-    # The direction is (τ − θ)₊: with j entries left, mean m and variance v of them, the ratio is
+    # The direction u is (τ − θ)₊: with j entries left, mean m and variance v of them, the ratio is
     # j a / √(j (v + a²)) for a = m − θ. It falls as θ rises.
     order = np.argsort(-tau, kind="stable")
     sorted_tau = tau[order] / np.abs(tau).max()
     j = np.arange(1, n + 1)
     mean = np.cumsum(sorted_tau) / j
-    spread = np.maximum(np.cumsum(sorted_tau**2) / j - mean**2, 0.0)
+    spread = np.cumsum(sorted_tau**2) / j - mean**2
     following = np.append(sorted_tau[1:], -math.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = ratio * np.sqrt(spread / (j - ratio**2))
-        theta = mean - distance
-        fits = (j > ratio**2) & (theta < sorted_tau) & (theta >= following - 1e-12)
-    found = np.flatnonzero(fits)
-    if not found.size:
-        return _flat_top(order, ratio, n, float(tau.max()))
-    size = found[0] + 1
-    direction = np.zeros(n)
-    direction[order[:size]] = np.maximum(sorted_tau[:size] - theta[found[0]], 0.0)
+        theta = mean - ratio * np.sqrt(np.maximum(spread, 0.0) / (j - ratio**2))
+        fits = (j > ratio**2) & (theta < sorted_tau) & (theta >= following)
+    # Entries that are equal but for rounding have no direction of their own.
+    found = np.flatnonzero(fits & (spread > _EQUAL))
+    if found.size:
+        size = found[0] + 1
+        direction = np.zeros(n)
+        direction[order[:size]] = sorted_tau[:size] - theta[found[0]]
+    else:
+        direction = _flat_top(order, ratio, n)
     direction /= np.linalg.norm(direction)
     return np.asarray(direction * max(float(direction @ tau), 0.0))
 
 
-def _flat_top(order: NDArray[np.intp], ratio: float, n: int, size: float) -> Array:
-    """Where the largest entries are equal, the first of them have to stand out."""
-    whole = int(ratio**2)
+def _flat_top(order: NDArray[np.intp], ratio: float, n: int) -> Array:
+    """Where the largest entries are equal, any direction among them is as near: the first ones."""
+    whole = min(int(ratio**2), n)
     h = np.zeros(n)
-    h[order[:whole]] = size
-    if whole < n and ratio**2 > whole:
+    h[order[:whole]] = 1.0
+    if whole < n:
         # x of one more entry makes (whole + x)² = ratio² (whole + x²).
         a, b, c = 1 - ratio**2, 2.0 * whole, whole**2 - ratio**2 * whole
-        x = (-b + math.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
-        h[order[whole]] = size * min(max(x, 0.0), 1.0)
+        x = (-b + math.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a) if a else 0.0
+        h[order[whole]] = min(max(x, 0.0), 1.0)
     return h
 
 
@@ -303,8 +307,10 @@ class _State:
                     target = (target + mu * pulled) / (1 + _LARGEST * mu)
                 if sparseness is None:
                     np.maximum(target, 0.0, out=H[t])
-                elif target.max() > 0:
-                    H[t] = project_sparseness(target, sparseness)
+                else:
+                    near = project_sparseness(target, sparseness)
+                    # Towards zero, where nothing is nearer, but not to it: it has no sparseness.
+                    H[t] = near if near.any() else H[t] * _TOWARDS_ZERO
 
     def _move_coefficients(self, K: Array, B: Array) -> None:
         V, mu = self.V, self.wishes.smoothness

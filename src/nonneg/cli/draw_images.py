@@ -88,7 +88,7 @@ def new_images(facts: Facts) -> Drawing:
             for one in image["parts"]
         ]
         rows += [("nearest", Flow(near)), ("parts", Flow(held or [Text("none")]))]
-        yield grid(rows)  # type: ignore[arg-type]
+        yield grid(rows)
     if len(images) > _LISTED:
         yield Text(f"  and {len(images) - _LISTED:,} more: --json tells all", "dim")
 
@@ -108,7 +108,8 @@ def demo(facts: Facts) -> Drawing:
     yield heading("1. Repair what is hidden")
     yield Text(
         f"Rows {first} to {last} of a {repair['digit']} that was not learned are missing. Its known"
-        " pixels say how much of each part it holds, and the parts say what was there:"
+        " pixels, and how parts go together in other digits, say how much of each it holds; the "
+        "parts say what was there:"
     )
     yield Text("")
     yield from _row(
@@ -116,9 +117,9 @@ def demo(facts: Facts) -> Drawing:
         ["rows missing", "repaired", "as it was"],
     )
     yield Text(
-        f"A usual error is {repair['error']:.1f} of 16 shades there; the mean of all digits is "
-        f"{repair['usual']:.1f} off. From what is left it was taken for a "
-        f"{repair['told'] or 'digit unknown'}."
+        f"For all {repair['n_repaired']} digits that were not learned, the error in these rows is "
+        f"{repair['error']:.1f} of 16 shades (root mean square); the mean of all digits is "
+        f"{repair['error_of_mean']:.1f} off."
     )
     found = facts["recognition"]
     yield heading("2. Recognise")
