@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -91,9 +93,7 @@ def test_the_objective_never_rises(wishes, holes, delta):
         X, weights, W, H, (5, 7, 1), wishes, delta=delta, max_iter=25, tol=0.0
     )
     objectives = [step.objective for step in history]
-    assert all(
-        b <= a * (1 + 1e-9) + 1e-12 for a, b in zip(objectives, objectives[1:], strict=False)
-    )
+    assert all(b <= a * (1 + 1e-9) + 1e-12 for a, b in itertools.pairwise(objectives))
     assert min(W.min(), H.min()) >= 0
     if wishes.sparseness is not None:
         np.testing.assert_allclose(nonneg.hoyer_sparseness(H, axis=1), wishes.sparseness, atol=1e-6)

@@ -49,8 +49,10 @@ def test_a_folder_has_labels_names_and_a_natural_order(folder):
 
 def test_what_cannot_be_used_is_named_and_the_rest_goes_on(folder):
     (folder / "ann" / "broken.png").write_bytes(b"no picture")
-    whole = (folder / "ann" / "1.png").read_bytes()
-    (folder / "ann" / "cut.png").write_bytes(whole[:-40])
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8), np.uint8)
+    Image.fromarray(noise).save(folder / "ann" / "cut.png")
+    whole = (folder / "ann" / "cut.png").read_bytes()
+    (folder / "ann" / "cut.png").write_bytes(whole[: len(whole) - 40])
     Image.fromarray(np.zeros((3, 4), np.uint8)).save(folder / "bob" / "small.png")
     frames = [Image.fromarray(GREY + np.uint8(i)) for i in (0, 90)]
     frames[0].save(folder / "bob" / "moving.png", save_all=True, append_images=frames[1:])

@@ -77,13 +77,15 @@ def learn_metric(
     W: NDArray[np.floating], H: NDArray[np.floating], labels: Sequence[str] | None
 ) -> Metric:
     """Learn how to compare pictures from those that were fitted."""
-    W, H = W.astype(np.float64), H.astype(np.float64)
-    values, vectors = np.linalg.eigh(H @ H.T)
+    coefficients: Array = W.astype(np.float64)
+    parts: Array = H.astype(np.float64)
+    values, vectors = np.linalg.eigh(parts @ parts.T)
     root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
     if labels is None:
-        return _metric(W, root, None)
+        return _metric(coefficients, root, None)
     codes = np.unique(np.array(labels), return_inverse=True)[1]
-    return replace(_metric(W, root, codes), limit=_limit(W, root, codes))
+    limit = _limit(coefficients, root, codes)
+    return replace(_metric(coefficients, root, codes), limit=limit)
 
 
 def _metric(W: Array, root: Array, codes: NDArray[np.intp] | None) -> Metric:

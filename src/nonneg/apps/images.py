@@ -562,12 +562,12 @@ class ImageParts:
         self.components_ = cast(FloatArray, np.ascontiguousarray(H[order], dtype=X.dtype))
         self.status_, self.n_iter_, self.delta_ = found.status, found.n_iter, found.delta
         self.prior_ = None
-        W = self._solve(X)
+        self.coefficients_ = self._solve(X)
         if self.loss == "frobenius":
-            noise = float(np.nanmean(np.square(X - W @ self.components_, dtype=np.float64)))
-            self.prior_ = Prior.of(W, noise)
-            W = self._solve(X)
-        self.coefficients_ = W
+            rest = X - self.coefficients_ @ self.components_
+            noise = float(np.nanmean(np.square(rest, dtype=np.float64)))
+            self.prior_ = Prior.of(self.coefficients_, noise)
+            self.coefficients_ = self._solve(X)
         Y = self.coefficients_ @ self.components_
         self.errors_ = _relative(X, Y)
         self.relative_error_ = relative_error(X, self.coefficients_, self.components_)
