@@ -285,7 +285,7 @@ def test_what_cannot_be_fitted(images, options, message):
 
 
 def test_new_images_that_cannot_be_used(model, digits):
-    with pytest.raises(InputError, match="9 × 8 pixels"):
+    with pytest.raises(InputError, match="has 9 × 8 pixels"):
         model.transform(np.zeros((2, 8, 9)))
     with pytest.raises(InputError, match="one image"):
         model.nearest(digits[0][:2])

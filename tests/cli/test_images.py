@@ -115,7 +115,7 @@ def test_what_cannot_be_done(fails, run: Run, pictures, digits_model, model, tmp
     )
     small = tmp_path / "small.npy"
     np.save(small, np.zeros((2, 5, 5), np.uint8))
-    assert "5 × 5 pixels" in fails("images-of", digits_model, small)
+    assert "has 5 × 5 pixels" in fails("images-of", digits_model, small)
     target = tmp_path / "out"
     run("images-of", digits_model, pictures / "1", "--repair", target)
     assert "exists already" in fails("images-of", digits_model, pictures / "1", "--repair", target)

@@ -56,6 +56,7 @@ _ENOUGH, _ACCEPTED = 20, 0.98
 _HELD_OUT = 0.05
 # Of the held-out pixels; a seed that nobody will have drawn their own mask from.
 _MASK_SEED = 20040903
+_CUT_SHORT = (Status.INTERRUPTED, Status.STOPPED)
 _PARAMETERS = (
     "n_parts", "variant", "overlap", "sparseness", "smoothness", "loss", "grey", "size", "scaling",
     "n_init", "max_iter", "tol", "random_state", "n_threads",
@@ -256,7 +257,7 @@ class ImageParts:
                 stacklevel=2,
             )
         self.shape_, self.names_, self.labels_ = pictures.shape, pictures.names, pictures.labels
-        self.choices_ = replace(pictures.choices, size=pictures.shape[:2])
+        self.choices_ = pictures.choices
         self.skipped_ = pictures.skipped
         self.ridge_ = 0.0 if known.all() else _RIDGE
         rng, _ = as_generator(self.random_state)
@@ -311,7 +312,8 @@ class ImageParts:
         Returns
         -------
         ndarray
-            As many images as were given, in their unit: known pixels are as they were.
+            As many images as were given, in their unit (with scaling="image" from 0 to 1): known
+            pixels are as they were.
         """
         pictures = self._pictures(images, missing)
         X = pictures.matrix
@@ -435,7 +437,7 @@ class ImageParts:
             "shape": [int(side) for side in self.shape_],
             "names": list(self.names_),
             "labels": None if self.labels_ is None else list(self.labels_),
-            "choices": asdict(self.choices_) | {"size": [int(s) for s in self.shape_[:2]]},
+            "choices": asdict(self.choices_),
             "limit": None if math.isinf(self.limit_) else self.limit_,
             "ridge": self.ridge_,
             "delta": self.delta_,
@@ -472,7 +474,9 @@ class ImageParts:
             if len(listed) != len(W):
                 raise ValueError("names, labels or errors are not as many as the images")
         stored = dict(meta["choices"])
-        model.choices_ = Choices(**stored | {"size": (height, width)})
+        if stored["size"] is not None:
+            stored["size"] = tuple(int(side) for side in stored["size"])
+        model.choices_ = Choices(**stored)
         model.choices_.check()
         model.shape_ = height, width, channels
         model.names_ = tuple(str(name) for name in names)
@@ -542,9 +546,12 @@ class ImageParts:
                 callback=self.callback,
             )  # fmt: skip
             budget = self.max_iter if starts == 1 else min(_SHORT_ITERATIONS, self.max_iter)
-            begun.append(refine(first, budget))
-            if begun[-1].status in (Status.INTERRUPTED, Status.STOPPED):
-                break
+            # Who stops the start still gets parts as they were asked for.
+            found = refine(first, 1 if first.status in _CUT_SHORT else budget)
+            begun.append(found)
+            cut = next((fit.status for fit in (first, found) if fit.status in _CUT_SHORT), None)
+            if cut is not None:
+                return replace(min(begun, key=lambda fit: fit.objective), status=cut)
         best = min(begun, key=lambda fit: fit.objective)
         if best.status is not Status.MAX_ITER or starts == 1:
             return best
@@ -575,7 +582,7 @@ class ImageParts:
 
     def _measure_limit(self, X: FloatArray, k: int, seed: int) -> float:
         """The error that nearly all images stay below that were not fitted."""
-        if len(X) < _ENOUGH or self.status_ in (Status.INTERRUPTED, Status.STOPPED):
+        if len(X) < _ENOUGH or self.status_ in _CUT_SHORT:
             return math.inf
         order = np.random.default_rng(seed).permutation(len(X))
         n_out = len(X) // 5
@@ -637,14 +644,10 @@ class ImageParts:
 
     def _pictures(self, images: object, missing: object) -> Pictures:
         self._fitted()
-        choices = replace(self.choices_, size=self.shape_[:2])
-        # Arrays are not resized behind anybody's back; files are, as those of the fit were.
-        if not isinstance(images, (str, Path)):
-            choices = replace(choices, size=None)
-        pictures = as_pictures(images, missing=missing, choices=choices)
+        pictures = as_pictures(images, missing=missing, choices=self.choices_)
         if pictures.shape != self.shape_:
             raise InputError(
-                f"the images have {_told(pictures.shape)} · those that were fitted have "
+                f"'{pictures.names[0]}' has {_told(pictures.shape)} · those that were fitted have "
                 f"{_told(self.shape_)} · resize them"
             )
         return pictures

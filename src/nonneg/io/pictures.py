@@ -181,7 +181,7 @@ def as_pictures(
     if missing is None:
         return found
     if isinstance(missing, (str, Path)):
-        missing = _mask_file(missing, found.shape)
+        missing = _mask_file(missing, choices.size)
     return found.without(missing)
 
 
@@ -219,7 +219,7 @@ def read_pictures(
         return found if labels is None else as_pictures(found, labels)
     data = read_bytes(source, unpack=False)
     try:
-        image, _ = _decode(data, choices, choices.size)
+        image = _decode(data, choices)
     except _UnusableError as error:
         raise FileFormatError(
             f"cannot read '{path}': {error} · pictures are {', '.join(SUFFIXES)}, arrays .npy and "
@@ -363,7 +363,7 @@ def _from_folder(folder: Path, choices: Choices) -> Pictures:
     skipped: list[Skipped] = []
     for file, name in _files(folder):
         try:
-            image, _ = _decode(read_bytes(file, unpack=False), choices, choices.size)
+            image = _decode(read_bytes(file, unpack=False), choices)
             images.append((name, image))
         except (_UnusableError, InputError) as error:
             skipped.append(Skipped(name, str(error)))
@@ -419,19 +419,18 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return parts
 
 
-def _decode(
-    data: bytes, choices: Choices, size: tuple[int, int] | None
-) -> tuple[Pixels, tuple[int, int]]:
-    """One picture (height, width, channels), NaN where it is transparent, and its own size."""
+def _decode(data: bytes, choices: Choices) -> Pixels:
+    """One picture (height, width, channels), NaN where it is transparent."""
     pillow = _pillow()
     try:
         with pillow.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise _UnusableError(f"it has {image.width} × {image.height} pixels, too many")
-            if getattr(image, "n_frames", 1) > 1:
+            # Formats that hold one picture have no such attribute; MPO is how telephones write JPEG,
+            # with a preview behind it.
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 raise _UnusableError(f"it is animated or has {image.n_frames} pages")
-            own = (image.height, image.width)
-            pixels = _pixels(image)
+            pixels = _pixels(importlib.import_module("PIL.ImageOps").exif_transpose(image))
     except _UnusableError:
         raise
     except Exception as error:  # Pillow raises what its plug-ins raise
@@ -446,9 +445,9 @@ def _decode(
         if pixels.shape[-1] == 4:
             see_through = pixels[..., 3:] < 0.5
             pixels = np.where(see_through, np.float32(np.nan), pixels[..., :3])
-    if size is not None and own != size:
-        pixels = _resized(pixels, size)
-    return pixels, own
+    if choices.size is not None and pixels.shape[:2] != choices.size:
+        pixels = _resized(pixels, choices.size)
+    return pixels
 
 
 def _pixels(image: Any) -> Pixels:
@@ -493,11 +492,11 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return resized.astype(np.float32)
 
 
-def _mask_file(path: PathLike, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+def _mask_file(path: PathLike, size: tuple[int, int] | None) -> NDArray[np.bool_]:
     source = Path(path)
     if format_suffix(source) in (".npy", ".npz"):
         arrays = read_arrays(str(path))
         values = max(arrays.values(), key=lambda array: array.size)
         return np.asarray(values != 0)
-    found = read_pictures(source, choices=Choices(size=shape[:2]))
+    found = read_pictures(source, choices=Choices(size=size))
     return np.nan_to_num(found.pixels[..., 0]) > 0.5
