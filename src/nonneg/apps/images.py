@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np

@@ -426,8 +426,8 @@ def _decode(data: bytes, choices: Choices) -> Pixels:
         with pillow.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise _UnusableError(f"it has {image.width} × {image.height} pixels, too many")
-            # Formats that hold one picture have no such attribute; MPO is how telephones write JPEG,
-            # with a preview behind it.
+            # Formats that hold one picture have no such attribute; MPO is a JPEG with
+            # a preview behind it, as telephones write them.
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 raise _UnusableError(f"it is animated or has {image.n_frames} pages")
             pixels = _pixels(importlib.import_module("PIL.ImageOps").exif_transpose(image))
