@@ -96,6 +96,16 @@ def test_auto_is_compressed_for_large_dense_tables(table):
         fit(table, **squares, init="compressed", upper_H=1.0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("turn", [False, True])
+def test_the_compressed_start_of_a_short_side(dtype, turn):
+    # Its SVD is exact, and made in float64 whatever X is.
+    X = np.random.default_rng(0).random((90, 300)).astype(dtype)
+    found = fit(X.T if turn else X, loss="frobenius")
+    assert found.init == "compressed"
+    assert found.W.dtype == found.H.dtype == dtype
+
+
 def test_the_compressed_start_is_near_the_end(table):
     start = fit(table, loss="frobenius", max_iter=1)
     end = fit(table, loss="frobenius", init="nndsvda", max_iter=1)

@@ -120,7 +120,7 @@ def project_sparseness(target: NDArray[np.floating], sparseness: float) -> Array
     >>> from nonneg.metrics import hoyer_sparseness
     >>> near = project_sparseness(np.array([3.0, 2.0, 1.0, -1.0]), 0.6)
     >>> near.round(3).tolist()
-    [2.854, 1.274, 0.0, 0.0]
+    [3.208, 1.695, 0.183, 0.0]
     >>> round(hoyer_sparseness(near), 6)
     0.6
     """

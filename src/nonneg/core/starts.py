@@ -110,7 +110,9 @@ def compressed_start(
     data = problem.data
     svd = leading_svd(data, k, rng)
     U, S, V = svd
-    small = LowRank(U * S.astype(U.dtype), V, data.exponent, data.n_threads)
+    # The SVD of a small side is made in float64.
+    factors = ((U * S).astype(data.dtype), V.astype(data.dtype))
+    small = LowRank(*factors, data.exponent, data.n_threads)
     left, right = (Factor(F) for F in starting_factors(data, k, "nndsvda", rng, svd))
     run = Run(left, right, rng, gentle=False)
     run = _iterated(Problem(small, problem.loss), run, _COMPRESSED_ITERATIONS, Hals(), deadline)
