@@ -107,19 +107,30 @@ def of_survey(record: dict) -> str:
     lines = []
     for row in record["rows"]:
         why = absent(row)
-        head = [row["data"], row.get("loss", ""), row.get("solver", "")]
+        head = [row["data"], row.get("loss", ""), _with_settings(row)]
         if why:
-            lines.append([*head, "", why, "", "", "", "", ""])
+            lines.append([*head, "", why, "", "", "", "", "", ""])
             continue
         mean = ", ".join(f"{rank['mean_objective']:.5g}" for rank in row["ranks"])
         stable = ", ".join(f"{rank['cophenetic']:.3f}" for rank in row["ranks"])
         ratio = f"{row['ratio']:.1f}×" if "ratio" in row else ""
         made = f"{row['runs_timed']} of {row['n_runs']}"
         goal = f"≥ {row['target']:g}×" if "target" in row else ""
-        times = [seconds(row["seconds"]), ratio, goal, verdict(row)]
+        fair = row.get("ratio_at_its_quality")
+        equal = "" if fair is None else f"{fair:.1f}×"
+        times = [seconds(row["seconds"]), ratio, equal, goal, verdict(row)]
         lines.append([*head, made, *times, mean, stable])
-    heads = ["data", "loss", "solver", "runs made a rank", "time of all", "ratio", "target", "met"]
+    heads = ["data", "loss", "solver", "runs made a rank", "time of all", "ratio"]
+    heads += ["ratio at its quality", "target", "met"]
     return table([*heads, "mean objective of each rank", "cophenetic"], lines)
+
+
+def _with_settings(row: dict) -> str:
+    name = row.get("solver", "")
+    if name != "nonneg" or not row.get("settings"):
+        return name
+    settings = ", ".join(f"{key}={value:g}" for key, value in row["settings"].items())
+    return f"{name}, {row['dtype']}, {settings}"
 
 
 def of_masked(record: dict) -> str:

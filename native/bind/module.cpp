@@ -4,9 +4,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string>
 
+#include "nonneg/bytes.hpp"
 #include "nonneg/entries.hpp"
 #include "nonneg/gram.hpp"
 #include "nonneg/pivot.hpp"
@@ -22,6 +25,8 @@ template <class T>
 using In1 = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
@@ -438,6 +443,19 @@ NB_MODULE(_native, m) {
   bind_pivot<double>(m);
   bind_runs<float>(m, "entry_steps_dense_f32", "gram_steps_cross_f32", "extrapolate_runs_f32");
   bind_runs<double>(m, "entry_steps_dense_f64", "gram_steps_cross_f64", "extrapolate_runs_f64");
+  m.def(
+      "byte_products",
+      [](In2<std::int8_t> rows, In1<std::int16_t> vector, Out1<std::int32_t> out) {
+        const std::int64_t n = dim(rows, 0), k = dim(rows, 1);
+        require(dim(vector, 0) == k, "vector needs one entry for each column");
+        require(dim(out, 0) == n, "out needs one entry for each row");
+        std::int64_t most = 0;
+        for (std::int64_t t = 0; t < k; ++t) most += 128 * std::abs(int{vector.data()[t]});
+        require(most <= std::numeric_limits<std::int32_t>::max(), "sums would not fit in 32 bits");
+        nb::gil_scoped_release release;
+        byte_products(rows.data(), vector.data(), n, k, out.data());
+      },
+      "rows"_a.noconvert(), "vector"_a.noconvert(), "out"_a.noconvert());
   m.def("instruction_set", [] {
 #if defined(__x86_64__) && defined(__GNUC__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return "x86-64-v4";

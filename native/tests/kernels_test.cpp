@@ -12,6 +12,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "nonneg/bytes.hpp"
 #include "nonneg/entries.hpp"
 #include "nonneg/gram.hpp"
 #include "nonneg/pivot.hpp"
@@ -453,6 +454,24 @@ void a_run_in_a_batch_is_the_run_alone() {
   }
 }
 
+void byte_products_are_exact() {
+  std::mt19937 random(3);
+  std::uniform_int_distribution<int> byte(-128, 127), word(-4000, 4000);
+  for (std::int64_t k : {0, 1, 31, 64, 200}) {
+    std::vector<std::int8_t> rows(7 * k);
+    std::vector<std::int16_t> vector(k);
+    std::vector<std::int32_t> out(7, -1);
+    for (auto& b : rows) b = static_cast<std::int8_t>(byte(random));
+    for (auto& v : vector) v = static_cast<std::int16_t>(word(random));
+    byte_products(rows.data(), vector.data(), 7, k, out.data());
+    for (std::int64_t i = 0; i < 7; ++i) {
+      std::int64_t sum = 0;
+      for (std::int64_t t = 0; t < k; ++t) sum += std::int64_t{rows[i * k + t]} * vector[t];
+      CHECK(out[i] == sum);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -478,5 +497,6 @@ int main() {
   a_run_in_a_batch_is_the_run_alone<float, std::int32_t>();
   a_run_in_a_batch_is_the_run_alone<double, std::int64_t>();
   pivot_is_optimal();
+  byte_products_are_exact();
   std::puts("kernels: all identities hold");
 }

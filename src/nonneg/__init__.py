@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nonneg.apps.images import ImageParts
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.topic_labels import TopicClassifier
+    from nonneg.apps.topics import TopicModel
     from nonneg.core.alternate import Status, Step
     from nonneg.core.factorize import Factorization, factorize
     from nonneg.core.losses import HuberLoss
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
         relative_error,
     )
     from nonneg.models import load, save
+    from nonneg.selection.consensus import Consensus, consensus
+    from nonneg.selection.rank import RankSelection, select_rank
 
 __version__ = "0.1.0"
 
@@ -34,8 +39,15 @@ __all__ = [  # noqa: RUF022
     "Status",
     "Step",
     "HuberLoss",
+    "select_rank",
+    "RankSelection",
+    "consensus",
+    "Consensus",
     "Recommender",
+    "TopicModel",
+    "TopicClassifier",
     "ImageParts",
+    "Metagenes",
     "save",
     "load",
     "relative_error",
@@ -55,8 +67,15 @@ _WHERE = {
     "Status": "nonneg.core.alternate",
     "Step": "nonneg.core.alternate",
     "HuberLoss": "nonneg.core.losses",
+    "select_rank": "nonneg.selection.rank",
+    "RankSelection": "nonneg.selection.rank",
+    "consensus": "nonneg.selection.consensus",
+    "Consensus": "nonneg.selection.consensus",
     "Recommender": "nonneg.apps.recommend",
+    "TopicModel": "nonneg.apps.topics",
+    "TopicClassifier": "nonneg.apps.topic_labels",
     "ImageParts": "nonneg.apps.images",
+    "Metagenes": "nonneg.apps.metagenes",
     "save": "nonneg.models",
     "load": "nonneg.models",
     "relative_error": "nonneg.metrics",

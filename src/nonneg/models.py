@@ -27,10 +27,14 @@ from nonneg.io.model_file import ModelRecord, read_record, write_record
 
 if TYPE_CHECKING:
     from nonneg.apps.images import ImageParts
+    from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
+    from nonneg.apps.signatures import Signatures
+    from nonneg.apps.topic_labels import TopicClassifier
+    from nonneg.apps.topics import TopicModel
     from nonneg.estimators import NMF
 
-    Application = Recommender | ImageParts
+    Application = Recommender | TopicModel | TopicClassifier | ImageParts | Metagenes | Signatures
 
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
@@ -39,7 +43,11 @@ _STEP_FIELDS = ("n_iter", "objective", "residual", "seconds", "step")
 # The kinds that turn themselves into a record and back (`to_record`, `from_record`).
 _APPLICATIONS = {
     "recommender": ("nonneg.apps.recommend", "Recommender"),
+    "topics": ("nonneg.apps.topics", "TopicModel"),
+    "topic_classifier": ("nonneg.apps.topic_labels", "TopicClassifier"),
     "images": ("nonneg.apps.images", "ImageParts"),
+    "metagenes": ("nonneg.apps.metagenes", "Metagenes"),
+    "signatures": ("nonneg.apps.signatures", "Signatures"),
 }
 
 
@@ -48,7 +56,7 @@ def save(model: Factorization | NMF | Application, path: PathLike, *, force: boo
 
     Parameters
     ----------
-    model : NMF, Factorization, Recommender or ImageParts
+    model : NMF, Factorization, or a fitted model of an application
         An estimator must be fitted. Its `callback` is left out; a random state that is no whole
         number becomes the seed that was drawn from it.
     path : str or path
@@ -94,7 +102,7 @@ def load(path: PathLike) -> Factorization | NMF | Application:
 
     Returns
     -------
-    NMF, Factorization, Recommender or ImageParts
+    NMF, Factorization, Recommender, TopicModel, TopicClassifier, ImageParts, Metagenes, Signatures
         Whatever was saved. An estimator is fitted and can `transform`.
 
     Raises

@@ -99,6 +99,16 @@ def test_factors_are_not_negative(model):
     assert model.n_components_ == 5
 
 
+@pytest.mark.parametrize(("feedback", "k"), [("explicit", 20), ("implicit", 50)])
+def test_counts_get_more_components_than_ratings(tmp_path, feedback, k):
+    asked = Recommender(feedback=feedback, n_models=1, echoes=False, random_state=0)
+    model = asked.fit(uses())
+    assert model.n_components_ == k
+    loaded = load(save(model, tmp_path / "auto.nonneg"))
+    assert loaded.n_components == "auto"
+    assert loaded.n_components_ == k
+
+
 # --- the echoes ---------------------------------------------------------------------------------
 
 

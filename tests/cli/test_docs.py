@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,32 @@ def test_the_demo_of_the_reference(reference: str, run: Run) -> None:
         re.sub(r"[\d.]+", "0", " ".join(text.split())) for text in (told, run("demo").out)
     )
     assert words == printed
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The commands of the console blocks of a page, each with what it prints."""
+    found = re.findall(r"^```console\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    commands = "".join(found).split("$ nonneg ")[1:]
+    return [(command.split("\n", 1)[0], command.split("\n", 1)[1]) for command in commands]
+
+
+@pytest.mark.parametrize("page", ["tutorial/topics.md", "reference/cli.md"])
+def test_the_topics_of_the_pages(
+    page: str, repository: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mail.csv", "new.txt"):
+        shutil.copy(repository / "docs/tutorial" / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told = [
+        pair for pair in blocks((repository / "docs" / page).read_text()) if "topics" in pair[0]
+    ]
+    assert len(told) > 1
+    if page.startswith("reference"):  # which shows what the tutorial saved
+        run("topics", "mail.csv", "-k", 4, "--label", "team", "-o", "teams.nonneg")
+    for command, printed in told:
+        # Digits may differ in the last places between machines.
+        expected, found = (
+            re.sub(r"[\d.]+", "0", " ".join(text.split()))
+            for text in (printed, run(*shlex.split(command)).out)
+        )
+        assert expected == found, command

@@ -191,7 +191,7 @@ def test_a_recommender_has_no_table(
     path = tmp_path / "taste.nonneg"
     run("recommend", ratings, "-o", path)
     message = fails("transform", path, counts, "-o", tmp_path / "W.csv")
-    assert "is a saved recommender" in message
+    assert "is a saved Recommender" in message
 
 
 @pytest.mark.parametrize(
@@ -369,3 +369,19 @@ def test_evaluate(run: Run, fails: Fails, ratings: Path) -> None:
     assert run(*command, "--protocol", f"split:{ratings}", "--json").json["n_test"] == 480
     assert "split names the file" in fails(*command, "--protocol", "split")
     assert "unknown" in fails(*command, "--protocol", "guess")
+
+
+def test_show_speaks_of_titles(
+    run: Run, fails: Fails, tmp_path: Path, ratings: Path, titles: Path
+) -> None:
+    model = tmp_path / "taste.nonneg"
+    run("recommend", ratings, "--user", "u3", "-k", 2, "-o", model)
+    shown = run("show", model, "--titles", titles, "--top", 3)
+    assert shown.out.count("Movie [") == 6
+    components = run("show", model, "--titles", titles, "--json").json["components"]
+    for component in components:
+        for item, title in zip(component["items"], component["titles"], strict=True):
+            assert title.startswith(f"Movie [{item}]")
+    table = tmp_path / "table.nonneg"
+    nonneg.save(nonneg.factorize([[1.0, 2.0], [2.0, 4.0]], 1, random_state=0), table)
+    assert "--titles is for recommenders" in fails("show", table, "--titles", titles)

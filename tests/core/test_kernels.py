@@ -385,3 +385,32 @@ def test_a_cell_stored_twice(loss: NativeLoss, index: type) -> None:
     total = twice[:, :9] + twice[:, :8:-1]
     reference.entry_step(total, case.F, expected_W, layout="full", **options)
     np.testing.assert_allclose(W, expected_W, rtol=1e-9, atol=1e-12)
+
+
+@some
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 130), st.booleans())
+def test_byte_products_are_exact(seed: int, n: int, k: int, extreme: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-128, 128, (n, k)).astype(np.int8)
+    most = min(2**15 - 1, (2**31 - 1) // (128 * max(k, 1)))
+    vector = rng.integers(-most, most + 1, k).astype(np.int16)
+    if extreme:  # the largest sum there may be
+        rows[:], vector[:] = -128, -most
+    got = kernels.byte_products(rows, vector)
+    assert got.dtype == np.int32
+    np.testing.assert_array_equal(got, reference.byte_products(rows, vector))
+
+
+def test_byte_products_refuse_what_might_not_fit() -> None:
+    rows = np.full((2, 513), 127, np.int8)
+    fits = kernels.byte_products(rows[:, :512].copy(), np.full(512, 2**15 - 1, np.int16))
+    assert fits.tolist() == [127 * 512 * (2**15 - 1)] * 2
+    for vector in (np.full(513, 2**15 - 1, np.int16), np.full(513, -(2**15), np.int16)):
+        with pytest.raises(ValueError, match="32 bits"):
+            kernels.byte_products(rows, vector)
+    with pytest.raises(ValueError, match="one entry for each column"):
+        kernels.byte_products(rows, np.ones(512, np.int16))
+    with pytest.raises(TypeError):
+        kernels.byte_products(rows, np.ones(513))
+    with pytest.raises(TypeError):
+        kernels.byte_products(rows[:, ::2], np.ones(257, np.int16))

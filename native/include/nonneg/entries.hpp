@@ -47,7 +47,8 @@ struct EntryTask {
 };
 
 // Rows are short (tens of entries), so the scalar rest of a vector loop would cost as much as the
-// loop.
+// loop. Beyond kShort it does not.
+constexpr std::int64_t kShort = 512;
 template <class T>
 NONNEG_INLINE std::int64_t padded(std::int64_t n) {
   constexpr std::int64_t lanes = 32 / sizeof(T);
@@ -449,17 +450,68 @@ NONNEG_INLINE double multiply(const EntryRow<T, I>& row, T* w, T* y, const T* su
   return moved;
 }
 
+// What full rows share: Fᵀ (k × n) and the weights, padded where rows are short, and the column
+// sums that Kullback–Leibler needs.
+template <class T>
+struct FullRows {
+  const T* block = nullptr;
+  const T* weights = nullptr;
+  std::int64_t n = 0;
+  const T* sums = nullptr;
+};
+
+template <class T>
+NONNEG_INLINE FullRows<T> full_rows(const EntryTask<T>& task, std::int64_t cols,
+                                    EntrySpace<T>& space) {
+  FullRows<T> rows{task.Ft, task.column_weights, cols, nullptr};
+  const std::int64_t ld = padded<T>(cols);
+  if (ld != cols && cols <= kShort) {
+    const auto count = static_cast<std::size_t>(ld) * static_cast<std::size_t>(task.k);
+    if (space.block.size() < count) space.block.resize(count);
+    for (int t = 0; t < task.k; ++t) {
+      T* out = space.block.data() + t * ld;
+      std::fill(std::copy(task.Ft + t * cols, task.Ft + (t + 1) * cols, out), out + ld, T(0));
+    }
+    if (task.column_weights != nullptr) {
+      T* out = space.weights.data();
+      std::fill(std::copy(task.column_weights, task.column_weights + cols, out), out + ld, T(0));
+      rows.weights = out;
+    }
+    rows.block = space.block.data();
+    rows.n = ld;
+  }
+  if (task.update == Update::kDescend && task.loss.kind == LossKind::kBeta) {
+    for (int t = 0; t < task.k; ++t) {
+      const T* b = rows.block + static_cast<std::size_t>(t) * static_cast<std::size_t>(rows.n);
+      T s = 0;
+      each_weighted(rows.weights, rows.n, NONNEG_BODY { s += weight * b[p]; });
+      space.sums[static_cast<std::size_t>(t)] = s;
+    }
+    rows.sums = space.sums.data();
+  }
+  return rows;
+}
+
+// `shared` is null but for full rows.
 template <class T, class I>
 NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* stored,
                              const T* stored_weights, std::int64_t n, const T* full_x,
-                             std::int64_t cols, std::int64_t i, EntrySpace<T>& space,
-                             StepStats& out) {
+                             std::int64_t cols, const FullRows<T>* shared, std::int64_t i,
+                             EntrySpace<T>& space, StepStats& out) {
   const int k = task.k;
   T* w = task.W + i * k;
   const std::uint8_t* fixed = task.terms.fixed ? task.terms.fixed + i * k : nullptr;
   const bool full = full_x != nullptr;
-  EntryRow<T, I> row{task.F, idx, task.Ft, nullptr, full_x, task.column_weights, cols, cols, k};
-  if (!full) {
+  EntryRow<T, I> row{task.F, idx, nullptr, nullptr, full_x, nullptr, cols, cols, k};
+  if (full) {
+    row.block = shared->block;
+    row.weights = shared->weights;
+    row.n = shared->n;
+    if (row.n != cols && full_x != space.x.data()) {
+      std::fill(std::copy(full_x, full_x + cols, space.x.data()), space.x.data() + row.n, T(0));
+      row.x = space.x.data();
+    }
+  } else {
     row.block = nullptr;
     row.column = space.column.data();
     row.x = stored;
@@ -501,7 +553,7 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
   }
   model();
   if (task.update == Update::kDescend && loss.kind == LossKind::kBeta) {
-    const T* sums = task.sums;
+    const T* sums = full ? shared->sums : task.sums;
     if (sums == nullptr) {
       for (int t = 0; t < k; ++t) {
         const T* b = row.component(t);
@@ -545,7 +597,14 @@ NONNEG_INLINE void entry_row(const EntryTask<T>& task, const I* idx, const T* st
   if (loss.kind == LossKind::kBeta && loss.beta != 2) {
     for (std::int64_t p = 0; p < row.count; ++p) y[p] = y[p] > floor ? y[p] : floor;
   }
-  double value = row_loss(loss, row.x, y, row.weights, row.count);
+  double value;
+  if (loss.kind == LossKind::kBeta && loss.beta == 1) {
+    // With the padding, where x = 0 and y = 1: each of it adds 1 exactly, or nothing by its weight.
+    value = row_loss(loss, row.x, y, row.weights, row.n);
+    if (row.weights == nullptr) value -= static_cast<double>(row.n - row.count);
+  } else {
+    value = row_loss(loss, row.x, y, row.weights, row.count);
+  }
   if (nonzero) {
     // The zeros' share of Σ WH: all of it, less what the stored entries have counted.
     double sum = 0;
@@ -560,7 +619,11 @@ template <class T, class I>
 NONNEG_CLONES void entry_rows_csr(const CsrView<T, I>& X, const EntryTask<T>& task, bool full,
                                   std::int64_t begin, std::int64_t end, EntrySpace<T>& space,
                                   StepStats& out) {
-  if (full) space.size(X.cols, task.k, false, task.gather_limit);
+  FullRows<T> shared;
+  if (full) {
+    space.size(X.cols, task.k, false, task.gather_limit);
+    shared = full_rows(task, X.cols, space);
+  }
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int64_t p = X.indptr[i], n = X.indptr[i + 1] - p;
     const T* x = nullptr;
@@ -573,7 +636,7 @@ NONNEG_CLONES void entry_rows_csr(const CsrView<T, I>& X, const EntryTask<T>& ta
       space.size(n, task.k, true, task.gather_limit);
     }
     entry_row(task, X.indices + p, X.values + p, X.weights ? X.weights + p : nullptr, n, x, X.cols,
-              i, space, out);
+              &shared, i, space, out);
   }
 }
 
@@ -582,9 +645,10 @@ NONNEG_CLONES void entry_rows_dense(const DenseView<T>& X, const EntryTask<T>& t
                                     std::int64_t begin, std::int64_t end, EntrySpace<T>& space,
                                     StepStats& out) {
   space.size(X.cols, task.k, false, task.gather_limit);
+  const FullRows<T> shared = full_rows(task, X.cols, space);
   for (std::int64_t i = begin; i < end; ++i) {
     entry_row<T, std::int32_t>(task, nullptr, nullptr, nullptr, 0, X.values + i * X.stride, X.cols,
-                               i, space, out);
+                               &shared, i, space, out);
   }
 }
 

@@ -19,12 +19,12 @@ from nonneg.core.alternate import Rule, Run, Status, alternate_runs
 from nonneg.core.data import DataMatrix
 from nonneg.core.factorize import batch_width, make_problem
 from nonneg.core.init import starting_factors
-from nonneg.core.intake import as_data
+from nonneg.core.intake import as_data, observed_row
 from nonneg.core.kernels import FloatArray
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers import choose_solver
 
-__all__ = ["Ensemble", "Start", "grouped", "solve_users"]
+__all__ = ["Ensemble", "Start", "grouped", "solve_one", "solve_users"]
 
 Start = tuple[FloatArray, FloatArray]
 
@@ -100,6 +100,22 @@ def solve_users(
     choose_solver("auto", problem).half_steps(problem, pairs, exact=True, measure=False)
     lefts = np.concatenate([left.values for left, _ in pairs], axis=1)
     return np.asarray(lefts * np.float32(2.0**data.exponent / len(rights)), dtype=np.float32)
+
+
+def solve_one(
+    values: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    n_models: int,
+    ridge: float,
+    *,
+    signed: bool,
+) -> NDArray[np.float32]:
+    """Return the same (k · n_models,) of one row of values > 0, each with its row of factors."""
+    n, width = factors.shape
+    rights = factors.reshape(n, n_models, width // n_models).transpose(1, 0, 2)
+    data = observed_row(values)
+    solved = solve_users(data, list(np.ascontiguousarray(rights)), ridge, signed=signed)
+    return np.asarray(solved[0], dtype=np.float32)
 
 
 def grouped(items: NDArray[np.float32], n_models: int) -> NDArray[np.intp]:

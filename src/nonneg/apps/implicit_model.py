@@ -190,9 +190,7 @@ class ImplicitModel:
         """Return them as fast as possible, and how far each may be off."""
         tastes, tastes_off = self._tastes.products(person.factors)
         echoes, echoes_off = self._heard.products(person.leaning)
-        mixed = self._mixed(
-            person, items, tastes[items].astype(np.float64), echoes[items].astype(np.float64)
-        )
+        mixed = self._mixed(person, items, tastes[items], echoes[items])
         off = self.choice.factors * tastes_off[items]
         return mixed, off + self.choice.echoes * echoes_off[items] / (1 - self._squares[items])
 

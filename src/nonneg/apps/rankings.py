@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -10,7 +10,9 @@ import narwhals.stable.v1 as nw
 
 from nonneg.errors import InputError
 
-__all__ = ["Ranking", "Recommendation", "Similar"]
+__all__ = ["Backend", "Ranking", "Recommendation", "Similar", "as_frame"]
+
+Backend = Literal["pandas", "polars", "pyarrow"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Similar:
     similarity: float
 
 
-T = TypeVar("T", bound=Recommendation | Similar)
+T = TypeVar("T")
 
 
 class Ranking(list[T]):
@@ -49,29 +51,39 @@ class Ranking(list[T]):
         super().__init__(entries)
         self._kind = kind
 
-    def to_frame(self, backend: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
+    def to_frame(self, backend: Backend = "pandas") -> Any:
         """Return it as a frame of this library: "pandas", "polars" or "pyarrow".
 
         Returns
         -------
-        frame (n, 2)
-            Columns item and score, or name and similarity; they are there with no rows, too.
+        frame (n, fields)
+            A column for each field of the entries, such as item and score; they are there with no
+            rows, too.
 
         Raises
         ------
         InputError
             There is no such library, or it is not installed.
         """
-        if backend not in ("pandas", "polars", "pyarrow"):
-            raise InputError(f"backend={backend!r} · it is pandas, polars or pyarrow · choose one")
-        columns = {
-            field.name: [getattr(entry, field.name) for entry in self]
-            for field in fields(self._kind)
-        }
-        try:
-            return nw.from_dict(columns, backend=backend).to_native()
-        except ImportError as error:
-            raise InputError(
-                f"{backend} is not installed · a frame needs its library · pip install {backend}, "
-                "or go through the list itself"
-            ) from error
+        return as_frame(self, self._kind, backend)
+
+
+def as_frame(entries: Sequence[Any], kind: type[Any], backend: Backend) -> Any:
+    """Return dataclasses of one kind as a frame, as `Ranking.to_frame` does; lists become text."""
+    if backend not in ("pandas", "polars", "pyarrow"):
+        raise InputError(f"backend={backend!r} · it is pandas, polars or pyarrow · choose one")
+    columns = {
+        field.name: [_cell(getattr(entry, field.name)) for entry in entries]
+        for field in fields(kind)
+    }
+    try:
+        return nw.from_dict(columns, backend=backend).to_native()
+    except ImportError as error:
+        raise InputError(
+            f"{backend} is not installed · a frame needs its library · pip install {backend}, "
+            "or go through the list itself"
+        ) from error
+
+
+def _cell(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages, Codes, fit_averages
 from nonneg.apps.echoes import Echoes, describe_items
-from nonneg.apps.ensemble import Ensemble, grouped, solve_users
+from nonneg.apps.ensemble import Ensemble, grouped, solve_one
 from nonneg.apps.pairs import row_products
 from nonneg.apps.shortlist import Shortlist
-from nonneg.apps.tuning import Choice, Scale, Settings, leftovers, trust
-from nonneg.core.intake import as_data
+from nonneg.apps.tuning import Choice, Scale, Settings, leftovers, one_sided_trust
 from nonneg.io.ratings import Ratings
 
 __all__ = ["Parts", "Person", "RatingModel", "TasteModel", "fit_tastes"]
@@ -225,20 +224,11 @@ class TasteModel:
         order = np.argsort(items, kind="stable")
         items, values = np.asarray(items, np.intp)[order], np.asarray(values, np.float64)[order]
         offset = self.averages.offset(items, values)
-        k = self.item_factors.shape[1] // self.n_models
-        rights = [
-            np.ascontiguousarray(self.item_factors[items, at : at + k])
-            for at in range(0, self.item_factors.shape[1], k)
-        ]
-        row = sp.csr_array(
-            (self.scale.units(values), np.arange(items.size), np.array([0, items.size])),
-            shape=(1, items.size),
-        )
         factors = np.zeros(self.item_factors.shape[1], np.float32)
         if items.size:
-            ridge = self.scale.ridge_per_entry(self.choice.ridge)
-            data = as_data(row, missing_values=0.0, n_threads=1)
-            solved = solve_users(data, rights, ridge, signed=self.signed)[0]
+            ridge, units = self.scale.ridge_per_entry(self.choice.ridge), self.scale.units(values)
+            rows = self.item_factors[items]
+            solved = solve_one(units, rows, self.n_models, ridge, signed=self.signed)
             factors = solved * np.float32(self.scale.span)
         person = Person(items, values, offset, factors)
         return Person(items, values, offset, factors, self._solve(person)[1])
@@ -254,10 +244,11 @@ class TasteModel:
         """Return them as fast as possible, and how far each may be off."""
         tastes, tastes_off = self._tastes.products(person.factors)
         echoes, echoes_off = self._heard.products(person.leaning)
-        n = np.array([person.items.size])
-        mixed = self._mixed(n, items, self._averages(person, items), tastes[items], echoes[items])
-        off = self.choice.factors * self._trust(n, items) * tastes_off[items]
-        return mixed, off + self.choice.echoes * echoes_off[items]
+        n, every = np.array([person.items.size]), slice(None)
+        mixed = self._mixed(n, every, self._averages(person, every), tastes, echoes)
+        off = self.choice.factors * self._trust(n, every) * tastes_off
+        off += self.choice.echoes * echoes_off
+        return mixed[items], off[items]
 
     @cached_property
     def _tastes(self) -> Shortlist:
@@ -270,7 +261,7 @@ class TasteModel:
     def _mixed(
         self,
         n_user: NDArray[np.integer],
-        items: Codes,
+        items: Codes | slice,
         averages: Array,
         tastes: NDArray[np.floating],
         echoes: NDArray[np.floating],
@@ -299,12 +290,16 @@ class TasteModel:
         usual = self._averages(person, person.items)
         return self.echoes.solve(person.items, person.values - usual)
 
-    def _averages(self, person: Person, items: Codes) -> Array:
+    def _averages(self, person: Person, items: Codes | slice) -> Array:
         mean = self.averages.mean + person.offset
         return self.scale.clip(mean + self.averages.items[items])
 
-    def _trust(self, n_user: NDArray[np.integer], items: Codes) -> Array:
-        return trust(n_user, self.item_counts[items], self.choice.damping)
+    def _trust(self, n_user: NDArray[np.integer], items: Codes | slice) -> Array:
+        return one_sided_trust(n_user, self.choice.damping) * self._item_trust[items]
+
+    @cached_property
+    def _item_trust(self) -> Array:
+        return one_sided_trust(self.item_counts, self.choice.damping)
 
 
 def fit_tastes(

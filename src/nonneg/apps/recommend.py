@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property, partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal, Self, cast
 
 import numpy as np
@@ -34,11 +34,18 @@ from nonneg.apps.neighbors import neighbor_estimate
 from nonneg.apps.rankings import Ranking, Recommendation, Similar
 from nonneg.apps.rating_model import Person, RatingModel, fit_tastes
 from nonneg.apps.recommender_record import from_parts, modernized, to_parts
+from nonneg.apps.recommender_settings import (
+    PARAMETERS,
+    as_neighbors,
+    candidates,
+    is_implicit,
+    n_tastes,
+)
 from nonneg.apps.shortlist import best_items
 from nonneg.apps.tuning import DAMPINGS, RIDGES, Choice, Scale, Settings, choose
 from nonneg.apps.update import merged, updated
 from nonneg.core.alternate import Rule
-from nonneg.core.factorize import RandomState, as_generator
+from nonneg.core.factorize import RandomState, as_generator, finite_number, whole_number
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.ratings import Ratings, read_ratings
 
@@ -64,15 +71,16 @@ class Recommender:
 
     Parameters
     ----------
-    n_components : int ≥ 1, default 20
-        Components of taste; at most as many as there are users or items are used.
+    n_components : int ≥ 1 or "auto"
+        Components of taste; at most as many as there are users or items are used. "auto"
+        (default) is 20 for ratings and 50 for counts of use, where lists get better with more.
     method : {"factors", "neighbors"} or Neighbors
         "factors" (default): components of taste and echoes of the person's own ratings.
         "neighbors": the talk's weighted mean of the ratings of similar items, as `Neighbors` says.
     feedback : {"explicit", "implicit"}
         What the numbers are. "explicit" (default): ratings. "implicit": counts of use (plays,
         purchases, visits); all that was not used counts too, as a weak no, and scores are
-        preferences in [0, 1]. 40 or 50 components often rank better there.
+        preferences in [0, 1].
     confidence : float > 0, default 10
         With implicit feedback: how much more certain the average use is than a no. The weight is
         1 + confidence · log(1 + count) / its mean (Hu, Koren & Volinsky 2008).
@@ -140,7 +148,7 @@ class Recommender:
 
     def __init__(
         self,
-        n_components: int = 20,
+        n_components: int | Literal["auto"] = "auto",
         *,
         method: Literal["factors", "neighbors"] | Neighbors = "factors",
         feedback: Literal["explicit", "implicit"] = "explicit",
@@ -201,13 +209,13 @@ class Recommender:
         InputError
             Ratings or parameters that cannot be used.
         """
-        asked = _whole("n_components", self.n_components)
-        n_models = _whole("n_models", self.n_models)
-        implicit = _implicit(self.feedback)
-        ridges = _choices("ridge", self.ridge, PENALTIES if implicit else RIDGES)
-        dampings = _choices("damping", self.damping, WORTHS if implicit else DAMPINGS)
-        rule = Rule(_whole("max_iter", self.max_iter), _number("tol", self.tol))
-        how = _method(self.method)
+        n_models = whole_number("n_models", self.n_models)
+        implicit = is_implicit(self.feedback)
+        asked = n_tastes(self.n_components, implicit=implicit)
+        ridges = candidates("ridge", self.ridge, PENALTIES if implicit else RIDGES)
+        dampings = candidates("damping", self.damping, WORTHS if implicit else DAMPINGS)
+        rule = Rule(whole_number("max_iter", self.max_iter), finite_number("tol", self.tol))
+        how = as_neighbors(self.method)
         rng, _ = as_generator(self.random_state)
         given = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
         if not len(given):
@@ -221,7 +229,7 @@ class Recommender:
         # Its products are small: two threads of BLAS mostly wait for one another.
         with threadpool_limits(1, user_api="blas"):
             if implicit:
-                confidence = _number("confidence", self.confidence)
+                confidence = finite_number("confidence", self.confidence)
                 if how is not None or not self.nonneg or not confidence or labels is not None:
                     raise InputError(
                         'feedback="implicit" · it has nonnegative factors, a confidence above 0 '
@@ -381,8 +389,8 @@ class Recommender:
         It is exact: the factors are at their optimum, as those of the users of the fit are.
         """
         model = self._fitted()
-        codes = np.array([self.ratings_.item_code(item) for item in ratings], dtype=np.intp)
-        values = np.array([_number("a rating", value) for value in ratings.values()])
+        codes = self._item_codes(ratings)
+        values = np.array([finite_number("a rating", value) for value in ratings.values()])
         if np.unique(codes).size < codes.size:
             raise InputError("an item is rated twice · there is one rating an item · keep one")
         low, high = self._range()
@@ -447,7 +455,7 @@ class Recommender:
     def component_items(self, n: int = _NAME_ITEMS) -> list[tuple[Hashable, ...]]:
         """Return the n items most typical of each component: what it is called after."""
         self._fitted()
-        codes = self._typical_items[: _whole("n", n)]
+        codes = self._typical_items[: whole_number("n", n)]
         return [tuple(self._item_name(int(code)) for code in column) for column in codes.T]
 
     @property
@@ -506,15 +514,15 @@ class Recommender:
         A random state that is no whole number is left out.
         """
         meta, arrays = to_parts(self.ratings_, self._fitted())
-        parameters = {name: value for name, value in vars(self).items() if name in _PARAMETERS}
+        parameters = {name: value for name, value in vars(self).items() if name in PARAMETERS}
         seed = self.random_state
         parameters["random_state"] = int(seed) if isinstance(seed, Integral) else None
         parameters["nonneg"], parameters["echoes"] = bool(self.nonneg), bool(self.echoes)
-        how = _method(self.method)
+        how = as_neighbors(self.method)
         if how is not None and not isinstance(self.method, str):
             parameters["method"] = asdict(how)
         for name in ("n_components", "n_models", "max_iter", "n_threads"):
-            if parameters[name] is not None:
+            if not isinstance(parameters[name], str | None):
                 parameters[name] = int(parameters[name])
         for name in ("ridge", "damping", "tol", "confidence"):
             if not isinstance(parameters[name], str):
@@ -535,22 +543,22 @@ class Recommender:
         if isinstance(parameters.get("method"), dict):
             parameters["method"] = Neighbors(**parameters["method"])
         recommender = cls(**parameters)
-        return recommender._adopt(*from_parts(meta, arrays, _method(recommender.method)))
+        return recommender._adopt(*from_parts(meta, arrays, as_neighbors(recommender.method)))
 
     def _best(
         self, person: Person, n: int, exclude_seen: bool, among: Iterable[Hashable] | None
     ) -> Ranking[Recommendation]:
         model = self._fitted()
-        n = _whole("n", n)
-        candidates = np.arange(self.ratings_.n_items)
+        n = whole_number("n", n)
+        wanted = np.ones(self.ratings_.n_items, dtype=bool)
         if among is not None:
             if isinstance(among, str):
                 raise InputError(f"among={among!r} is one text · it is the items to choose from")
-            candidates = np.unique([self.ratings_.item_code(item) for item in among]).astype(int)
+            wanted[:] = False
+            wanted[self._item_codes(among)] = True
         if exclude_seen:
-            unseen = np.ones(self.ratings_.n_items, dtype=bool)
-            unseen[person.items] = False
-            candidates = candidates[unseen[candidates]]
+            wanted[person.items] = False
+        candidates = np.flatnonzero(wanted)
         if not candidates.size:
             return Ranking([], Recommendation)
         best, estimates = best_items(model, person, candidates, n)
@@ -571,7 +579,7 @@ class Recommender:
         rows = unit_rows(factors)
         similar = np.round(np.minimum(rows @ rows[code], 1.0), _TIE_DIGITS)
         similar[code] = -math.inf
-        order = np.argsort(-similar, kind="stable")[: min(_whole("n", n), similar.size - 1)]
+        order = np.argsort(-similar, kind="stable")[: min(whole_number("n", n), similar.size - 1)]
         found = [Similar(name(int(at)), float(similar[at])) for at in order]
         return Ranking(found, Similar)
 
@@ -579,7 +587,7 @@ class Recommender:
         self, user: Hashable, person: Person, item: Hashable, n_neighbors: int
     ) -> Explanation:
         model = self._fitted()
-        n_neighbors = _whole("n_neighbors", n_neighbors)
+        n_neighbors = whole_number("n_neighbors", n_neighbors)
         code = self.ratings_.item_code(item)
         if isinstance(model, ImplicitModel):
             return self._use_explained(model, user, person, code)
@@ -746,6 +754,14 @@ class Recommender:
     def _component_names(self) -> list[str]:
         return [", ".join(map(str, items)) for items in self.component_items()]
 
+    def _item_codes(self, items: Iterable[Hashable]) -> NDArray[np.intp]:
+        """Codes of known items."""
+        listed = list(items)
+        codes = self.ratings_.item_codes(listed)
+        for at in np.flatnonzero(codes < 0):
+            self.ratings_.item_code(listed[at])  # says which names are near
+        return codes
+
     def _user_name(self, code: int) -> Hashable:
         return cast(Hashable, self.ratings_.user_ids[code : code + 1].tolist()[0])
 
@@ -773,61 +789,3 @@ class Recommender:
                 "fit(ratings) first"
             )
         return self.model_
-
-
-_PARAMETERS = (
-    "n_components",
-    "method",
-    "feedback",
-    "confidence",
-    "n_models",
-    "nonneg",
-    "echoes",
-    "ridge",
-    "damping",
-    "max_iter",
-    "tol",
-    "random_state",
-    "n_threads",
-)
-
-
-def _method(method: object) -> Neighbors | None:
-    """How neighbours estimate, or None for factors."""
-    if isinstance(method, Neighbors):
-        return method
-    if method not in ("factors", "neighbors"):
-        raise InputError(
-            f'method={method!r} · it is "factors", "neighbors" or a Neighbors(…) · choose one'
-        )
-    return Neighbors() if method == "neighbors" else None
-
-
-def _implicit(feedback: object) -> bool:
-    if feedback not in ("explicit", "implicit"):
-        raise InputError(
-            f'feedback={feedback!r} · it is "explicit" (ratings) or "implicit" (counts) · choose '
-            "one"
-        )
-    return feedback == "implicit"
-
-
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InputError(f"{name}={value!r} · it must be a whole number from 1 · change it")
-    return int(value)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
-        raise InputError(f"{name}={value!r} · it must be a finite number from 0 · change it")
-    return float(value)
-
-
-def _choices(name: str, value: object, choices: tuple[float, ...]) -> tuple[float, ...]:
-    """The candidates of a parameter: what was asked, or all."""
-    if isinstance(value, str):
-        if value != "auto":
-            raise InputError(f'{name}={value!r} · it is a number from 0, or "auto" · change it')
-        return choices
-    return (_number(name, value),)

@@ -1,8 +1,8 @@
-"""Which items can be among the best: products with many rows, from a few directions and a bound.
+"""Which items can be among the best: products with many rows, from bytes and a bound.
 
-The runs of an ensemble resemble one another, so a few directions hold nearly all of their factors
-side by side. What is left out is bounded by the lengths of both sides' remainders (Cauchy-Schwarz):
-no item is lost, and only those that may be among the best are scored in full.
+Reading the factors is what takes the time. Rows of bytes are a quarter of them; what rounding to
+bytes leaves out is bounded by the lengths of both sides (Cauchy-Schwarz): no item is lost, and only
+the few that may be among the best are scored in full.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nonneg.core.kernels import byte_products
+
 __all__ = ["Shortlist", "best_items"]
 
 Array = NDArray[np.float64]
 
-# From 50,000 items of 512 columns 48 directions are a tenth of what is read.
-_DIRECTIONS = 48
-# Beyond this share of the lengths the bounds let so many through that all products are faster.
-_SHORT = 0.1
 # Scores that differ by rounding alone are ties.
 _TIE_DIGITS = 9
-# Rounding of float32 products, as a share of the lengths of both sides.
-_ROUNDING = 1e-5
+# Of a byte with sign; and of what vectors are rounded to, as far as sums fit into 32 bits.
+_BYTE, _WORD, _SUM = 127, 2**15 - 1, 2**31 - 1
+# Rows at a time, so that the copies in float64 stay in tens of megabytes.
+_CHUNK = 4_096
 
 
 class Shortlist:
@@ -31,41 +31,38 @@ class Shortlist:
 
     Attributes
     ----------
-    rows : ndarray (n, q), float32
-        F in its leading directions; F itself where it has few columns or they leave out much.
-    remainders : ndarray (n,), float32
-        Lengths of what that leaves out, and of rounding.
+    rows : ndarray (n, c), int8
+    scales : ndarray (n,)
+        F is about rows · scales.
+    remainders : ndarray (n,)
+        How far the product with a vector of length 1 may be off.
     """
 
     def __init__(self, F: NDArray[np.floating]) -> None:
-        F = np.asarray(F, dtype=np.float32)
-        lengths = np.sqrt(np.einsum("ij,ij->i", F, F, dtype=np.float64))
-        self._directions: NDArray[np.float64] | None = None
-        left = np.zeros(len(F))
-        self.rows = F
-        if F.shape[1] > 2 * _DIRECTIONS:
-            _, vectors = np.linalg.eigh((F.T @ F).astype(np.float64))
-            leading = vectors[:, -_DIRECTIONS:]
-            rows = np.ascontiguousarray(F @ leading.astype(np.float32))
-            held = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-            remaining = np.sqrt(np.maximum(lengths**2 - held, 0.0))
-            if np.median(remaining) < _SHORT * np.median(lengths):
-                self.rows, left, self._directions = rows, remaining, leading
-        self._rounding = (_ROUNDING * lengths).astype(np.float32)
-        self.remainders = (left + _ROUNDING * lengths).astype(np.float32)
+        n, c = F.shape
+        self._levels = min(_WORD, _SUM // ((_BYTE + 1) * c))
+        # A vector is off by half a level in each entry, and at least as long as all levels.
+        blur = np.sqrt(c) / (2 * self._levels)
+        self.rows = np.empty((n, c), np.int8)
+        self.scales, self.remainders = np.empty(n), np.empty(n)
+        for at in range(0, n, _CHUNK):
+            part = slice(at, at + _CHUNK)
+            exact = F[part].astype(np.float64)
+            scales = np.abs(exact).max(axis=1) / _BYTE
+            near = np.rint(exact / np.where(scales > 0, scales, 1.0)[:, None]).clip(-_BYTE, _BYTE)
+            self.rows[part], self.scales[part] = near, scales
+            near *= scales[:, None]
+            left, length = np.linalg.norm(exact - near, axis=1), np.linalg.norm(near, axis=1)
+            self.remainders[part] = left + blur * length
 
-    def products(
-        self, vector: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def products(self, vector: NDArray[np.floating]) -> tuple[Array, Array]:
         """Return F @ vector about (n,), and how far each may be off."""
         v = np.asarray(vector, dtype=np.float64)
-        length = float(np.linalg.norm(v))
-        if self._directions is None:
-            return self.rows @ v.astype(np.float32), self._rounding * np.float32(length)
-        within = v @ self._directions
-        left = np.sqrt(max(length**2 - float(within @ within), 0.0)) + _ROUNDING * length
-        off = self.remainders * np.float32(left) + self._rounding * np.float32(length)
-        return self.rows @ within.astype(np.float32), off
+        step = float(np.abs(v).max()) / self._levels
+        levels = np.rint(v / (step or 1.0)).clip(-self._levels, self._levels).astype(np.int16)
+        about = byte_products(self.rows, levels) * self.scales
+        about *= step
+        return about, self.remainders * float(np.linalg.norm(v))
 
 
 class _Scoring(Protocol):

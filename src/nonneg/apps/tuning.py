@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -199,11 +199,13 @@ def trust(
     >>> trust(np.array([0, 10, 30]), np.array([10, 10, 10]), 10.0)
     array([0.   , 0.25 , 0.375])
     """
-    shares = []
-    for counts in (user_counts, item_counts):
-        n = np.asarray(counts, dtype=np.float64)
-        shares.append(np.divide(n, n + damping, out=np.zeros_like(n), where=n > 0))
-    return cast("NDArray[np.float64]", shares[0] * shares[1])
+    return one_sided_trust(user_counts, damping) * one_sided_trust(item_counts, damping)
+
+
+def one_sided_trust(counts: NDArray[np.integer], damping: float) -> NDArray[np.float64]:
+    """Return n/(n + damping)."""
+    n = np.asarray(counts, dtype=np.float64)
+    return np.divide(n, n + damping, out=np.zeros_like(n), where=n > 0)
 
 
 def can_hold_out(n_ratings: int, scale: Scale) -> bool:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from nonneg.apps.averages import Averages
 from nonneg.apps.echoes import Echoes
-from nonneg.apps.ensemble import solve_users
+from nonneg.apps.ensemble import solve_one
 from nonneg.apps.implicit_model import ImplicitModel
 from nonneg.apps.rating_model import RatingModel, TasteModel
 from nonneg.apps.tuning import leftovers
-from nonneg.core.intake import as_data
 from nonneg.io.ratings import Ratings
 
 __all__ = ["merged", "updated"]
@@ -106,20 +105,10 @@ def _item_factors(
 ) -> NDArray[np.float32]:
     """Return the factors of an item that these users rated, at their optimum given the users'."""
     n_models = int((model.groups == 0).sum())
-    k = users.shape[1] // n_models
-    unit = n_models / model.scale.span
-    rights = [
-        np.ascontiguousarray(users[:, at : at + k] * np.float32(unit))
-        for at in range(0, users.shape[1], k)
-    ]
-    row = sp.csr_array(
-        (model.scale.units(values), np.arange(values.size), np.array([0, values.size])),
-        shape=(1, values.size),
-    )
-    data = as_data(row, missing_values=0.0, n_threads=1)
+    rows = users * np.float32(n_models / model.scale.span)
     ridge = model.scale.ridge_per_entry(model.choice.ridge)
     signed = isinstance(model, TasteModel) and model.signed
-    solved = solve_users(data, rights, ridge, signed=signed)[0]
+    solved = solve_one(model.scale.units(values), rows, n_models, ridge, signed=signed)
     return np.asarray(solved * np.float32(n_models), dtype=np.float32)
 
 

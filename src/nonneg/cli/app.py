@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 import nonneg
-from nonneg.cli import demo, doctor, evaluate, fit, images, recommend
+from nonneg.cli import (
+    classes,
+    demo,
+    doctor,
+    evaluate,
+    fit,
+    images,
+    rank,
+    recommend,
+    show,
+    signatures,
+    topics,
+)
 from nonneg.cli.console import Commands
 
 __all__ = ["app", "run"]
@@ -41,11 +53,16 @@ def _options(
 app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("transform")(fit.transform)
-app.command("show")(fit.show)
+app.command("show")(show.show)
+app.command("rank")(rank.rank)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
+app.command("topics")(topics.topics)
+app.command("topics-of")(topics.topics_of)
 app.command("images")(images.images)
 app.command("images-of")(images.images_of)
+app.command("classes")(classes.classes)
+app.command("signatures")(signatures.signatures)
 app.command("doctor")(doctor.doctor)
 
 

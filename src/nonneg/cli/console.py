@@ -35,7 +35,18 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _PROGRESS_AFTER = 1.0  # seconds
 _WIDEST = 100
 # How Python says what an option of the commands does.
-_AS_OPTIONS = {"columns=(user, item, rating)": "--columns user,item,rating"}
+_AS_OPTIONS = {
+    "columns=(user, item, rating)": "--columns user,item,rating",
+    "text=COLUMN": "--text COLUMN",
+    "label=COLUMN": "--label COLUMN",
+    "time=COLUMN": "--time COLUMN",
+    'label="folder"': "--label folder",
+    "n_topics=": "-k ",
+    "lower n_topics": "lower -k",
+    "min_df=": "--min-df ",
+    "max_df=": "--max-df ",
+    "lower min_df or raise max_df": "lower --min-df or raise --max-df",
+}
 
 
 class Commands(TyperGroup):

@@ -1,4 +1,4 @@
-"""`nonneg demo`: the example of the talk, from the question to the answer, and further ones."""
+"""`nonneg demo`: an example from the question to the answer; the talk's, if none is named."""
 
 from __future__ import annotations
 
@@ -15,56 +15,59 @@ from nonneg.errors import InputError
 
 __all__ = ["demo"]
 
+Drawn = tuple[dict[str, Any], Callable[[dict[str, Any]], Iterator[Any]]]
+
+
+def _ratings(work: Work) -> Drawn:
+    from nonneg.cli import draw_demo
+    from nonneg.report.demo import demo_facts
+
+    return demo_facts(), draw_demo.demo
+
+
+def _topics(work: Work) -> Drawn:
+    from nonneg.cli import draw_topics
+    from nonneg.report.demo import topics_demo_facts
+
+    return topics_demo_facts(work.phase), draw_topics.demo
+
+
+def _classes(work: Work) -> Drawn:
+    from nonneg.cli import draw_demo_classes
+    from nonneg.report.demo_classes import class_demo_facts
+
+    return class_demo_facts(), draw_demo_classes.demo
+
+
+def _images(work: Work) -> Drawn:
+    from nonneg.cli import draw_images
+    from nonneg.report.image_demo import image_demo_facts
+
+    folder = Path(tempfile.mkdtemp(prefix="nonneg-demo-"))
+    return image_demo_facts(folder), draw_images.demo
+
+
+_DEMOS = {"ratings": _ratings, "topics": _topics, "images": _images, "classes": _classes}
+
 
 def demo(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="talk (ratings) or images (digits).")
-    ] = "talk",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FOLDER",
-            help="Of images: where to write pictures.",
-            show_default="a new temporary one",
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="Which: ratings, topics, images or classes.", show_default=False
         ),
-    ] = None,
+    ] = "ratings",
     as_json: AsJson = False,
 ) -> None:
     """Walk through an example: five people, seven shows, one question.
 
-    Start here if you never saw a nonnegative matrix factorization.
+    Start here if you never saw a nonnegative matrix factorization. Other examples find topics of
+    texts that every machine has (nonneg demo topics), parts of handwritten digits (nonneg demo
+    images) and classes of tumours (nonneg demo classes).
     """
     if name not in _DEMOS:
-        raise InputError(
-            f"there is no demo {name!r} · the demos are {', '.join(_DEMOS)} · name one of them"
-        )
-    facts, draw = _DEMOS[name](output)
-    answer(facts, as_json, lambda: draw(facts))
-
-
-Facts = dict[str, Any]
-Shown = tuple[Facts, Callable[[Facts], Iterator[Any]]]
-
-
-def _talk(output: Path | None) -> Shown:
-    from nonneg.cli import draw_demo
-    from nonneg.report.demo import demo_facts
-
-    del output
-    return demo_facts(), draw_demo.demo
-
-
-def _images(output: Path | None) -> Shown:
+        raise InputError(f"there is no example {name!r} · there are {', '.join(_DEMOS)} · name one")
     with Work() as work:
-        work.phase("finding the parts of digits")
-        from nonneg.cli import draw_images
-        from nonneg.report.image_demo import image_demo_facts
-
-        if output is None:
-            output = Path(tempfile.mkdtemp(prefix="nonneg-demo-"))
-        return image_demo_facts(output), draw_images.demo
-
-
-_DEMOS: dict[str, Callable[[Path | None], Shown]] = {"talk": _talk, "images": _images}
+        work.phase("working")
+        facts, draw = _DEMOS[name](work)
+    answer(facts, as_json, lambda: draw(facts))

@@ -67,7 +67,15 @@ def tastes(facts: Facts) -> Drawing:
     """The recommender, and the items that tell most about each of its components."""
     yield from recommender(facts)
     rows = [
-        (f"{component['number']}", Flow([clean(item) for item in component["items"]]))
+        (
+            f"{component['number']}",
+            Flow(
+                [
+                    clean(title or item)
+                    for item, title in zip(component["items"], component["titles"], strict=True)
+                ]
+            ),
+        )
         for component in facts["components"]
         if component["items"]
     ]

@@ -51,7 +51,7 @@ def evaluate(
     duplicates: Repeats = "last",
     method: Method = "factors",
     implicit: Implicit = False,
-    rank: Rank = 20,
+    rank: Rank = None,
     models: Models = 16,
     seed: Seed = 0,
     threads: Threads = None,

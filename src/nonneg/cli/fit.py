@@ -1,11 +1,11 @@
-"""`nonneg fit`, `transform` and `show`: a table becomes a model, and a model speaks."""
+"""`nonneg fit` and `transform`: a table becomes a model, and a model takes new rows."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -29,9 +29,18 @@ if TYPE_CHECKING:
     from nonneg.io.table import Layout as LayoutWord
     from nonneg.io.table import Table
 
-__all__ = ["fit", "show", "transform"]
+__all__ = ["fit", "transform"]
 
 _OUT_SUFFIXES = (".csv", ".tsv", ".npz", ".npy")
+# What to do with a model that is no `NMF`.
+_USES = {
+    "Recommender": "nonneg recommend MODEL --user U",
+    "TopicModel": "nonneg topics-of MODEL NEWDOCS",
+    "TopicClassifier": "nonneg topics-of MODEL NEWDOCS",
+    "ImageParts": "nonneg images-of MODEL PICTURES",
+    "Metagenes": "nonneg.load(MODEL).classify(table) in Python",
+    "Signatures": "nonneg.load(MODEL).exposures(catalogue) in Python",
+}
 
 
 def fit(
@@ -196,38 +205,6 @@ def transform(
     wrote(output, as_json)
 
 
-def show(
-    model: ModelPath,
-    top: Annotated[
-        int, typer.Option(metavar="N", help="Names to show of each component.", min=0)
-    ] = 10,
-    as_json: AsJson = False,
-) -> None:
-    """Show what a saved model found: error, status, the top of each component.
-
-    Example: nonneg show genes.nonneg --top 20
-    """
-    from nonneg.apps.images import ImageParts
-    from nonneg.apps.recommend import Recommender
-    from nonneg.cli import draw, draw_images, draw_taste
-    from nonneg.models import load
-    from nonneg.report.facts import factorization_facts
-    from nonneg.report.images import image_facts
-    from nonneg.report.taste import taste_facts
-
-    loaded = load(model)
-    facts: dict[str, Any] = {"source": str(model)}
-    if isinstance(loaded, Recommender):
-        facts |= taste_facts(loaded, top=top)
-        answer(facts, as_json, lambda: draw_taste.tastes(facts))
-    elif isinstance(loaded, ImageParts):
-        facts |= image_facts(loaded)
-        answer(facts, as_json, lambda: draw_images.parts(facts))
-    else:
-        facts |= factorization_facts(getattr(loaded, "factorization_", loaded), top=top)
-        answer(facts, as_json, lambda: draw.factorization(facts))
-
-
 def _read(work: Work, path: Path, layout: str) -> Table:
     from nonneg.io.table import read_table
 
@@ -264,7 +241,6 @@ def _is_triplets(table: Table) -> bool:
 
 def _load(path: Path) -> NMF:
     """The saved estimator, which knows the whole problem that new rows are to solve."""
-    from nonneg.apps.images import ImageParts
     from nonneg.core.factorize import Factorization
     from nonneg.estimators import NMF
     from nonneg.models import load
@@ -278,14 +254,9 @@ def _load(path: Path) -> NMF:
             "penalties, bounds and missing values it was fitted with · fit with nonneg fit or "
             "nonneg.NMF, and save that"
         )
-    if isinstance(loaded, ImageParts):
-        raise InputError(
-            f"'{path}' holds parts of pictures · it takes no tables · use it with nonneg images-of "
-            f"{path} PICTURES"
-        )
+    kind = type(loaded).__name__
     raise InputError(
-        f"'{path}' is a saved recommender · it holds no factors of a table · use it with "
-        f"nonneg recommend {path} --user ..."
+        f"'{path}' is a saved {kind} · it holds no factors of a table · use {_USES[kind]}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ __all__ = [
     "Threads",
     "loss_value",
     "missing_value",
+    "rank_span",
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -60,3 +62,17 @@ def loss_value(word: str) -> str | float:
         return float(word)
     except ValueError:
         return word
+
+
+def rank_span(text: str, option: str) -> list[int]:
+    """Return the ranks of a span (2..8) or a list (2,4,8)."""
+    if span := re.fullmatch(r"\s*(\d+)\s*(?:\.\.|-|:)\s*(\d+)\s*", text):
+        first, last = int(span[1]), int(span[2])
+        if first < last:
+            return list(range(first, last + 1))
+    elif re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", text):
+        return [int(word) for word in text.split(",")]
+    raise InputError(
+        f"{option} {text} · the ranks to try are a span or a list of whole numbers · as {option} "
+        f"2..8 or {option} 2,4,8"
+    )

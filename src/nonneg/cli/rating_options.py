@@ -68,7 +68,16 @@ Implicit = Annotated[
     bool,
     typer.Option("--implicit", help="The numbers are counts of use (plays, purchases)."),
 ]
-Rank = Annotated[int, typer.Option("-k", "--components", metavar="K", help="Components of taste.")]
+Rank = Annotated[
+    int | None,
+    typer.Option(
+        "-k",
+        "--components",
+        metavar="K",
+        help="Components of taste.",
+        show_default="20; 50 with --implicit",
+    ),
+]
 Models = Annotated[int, typer.Option(metavar="N", help="Runs whose estimates are averaged.", min=1)]
 
 
@@ -107,7 +116,7 @@ def read(
 
 def learner(
     method: str,
-    rank: int,
+    rank: int | None,
     models: int,
     seed: int,
     threads: int | None,
@@ -125,7 +134,7 @@ def learner(
             f"--method {method} · it is factors, signed, neighbors or talk · choose one"
         )
     model = Recommender(
-        rank,
+        "auto" if rank is None else rank,
         method=how,
         feedback="implicit" if implicit else "explicit",
         n_models=models,

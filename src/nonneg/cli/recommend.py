@@ -82,7 +82,7 @@ def recommend(
     duplicates: Repeats = "last",
     method: Method = "factors",
     implicit: Implicit = False,
-    rank: Rank = 20,
+    rank: Rank = None,
     models: Models = 16,
     seed: Seed = 0,
     threads: Threads = None,

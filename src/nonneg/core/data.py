@@ -130,6 +130,10 @@ class DataMatrix:
         """Return row i, densely, and which of its entries are observed."""
         raise NotImplementedError
 
+    def part(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> DataMatrix:
+        """Return a copy of some rows and columns, in the same unit."""
+        raise NotImplementedError
+
     def cross(self, F: FloatArray) -> FloatArray:
         """Return X F (rows × k); missing entries count as zero."""
         raise NotImplementedError
@@ -258,6 +262,10 @@ class Dense(DataMatrix):
 
     def row(self, i: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         return self.values[i].astype(np.float64), np.ones(self.shape[1], dtype=bool)
+
+    def part(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> Dense:
+        chosen = np.ascontiguousarray(self.values[np.ix_(rows, columns)])
+        return Dense(cast(FloatArray, chosen), self.exponent, self.n_threads)
 
     def cross(self, F: FloatArray) -> FloatArray:
         return self.values @ F
@@ -401,6 +409,29 @@ class Sparse(DataMatrix):
         part = sp.csr_array((self.values, self.indices, self.indptr), self.shape)[chosen]
         return Sparse(
             part.shape, part.indptr, part.indices, part.data, self.exponent, self.n_threads
+        )
+
+    def part(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> Sparse:
+        def cut(entries: FloatArray) -> sp.csr_array:
+            whole = sp.csr_array((entries, self.indices, self.indptr), self.shape)
+            return sp.csr_array(whole[rows][:, columns])
+
+        chosen = cut(self.values)
+        chosen.sort_indices()
+        weights = None
+        if self.weights is not None:
+            # Cut and sorted alike, since that depends on the indices alone.
+            cut_weights = cut(self.weights)
+            cut_weights.sort_indices()
+            weights = cut_weights.data
+        return type(self)(
+            chosen.shape,
+            chosen.indptr,
+            chosen.indices,
+            chosen.data,
+            self.exponent,
+            self.n_threads,
+            weights,
         )
 
     def cross(self, F: FloatArray) -> FloatArray:

@@ -346,13 +346,13 @@ def make_problem(
     """Check loss and penalties and put them in the unit of the stored data."""
     term = make_loss(loss).settled(data)
     term.check(data)
-    alpha_W = _number("alpha_W", alpha_W)
+    alpha_W = finite_number("alpha_W", alpha_W)
     same = isinstance(alpha_H, str) and alpha_H == "same"
-    alpha_right = alpha_W if same else _number("alpha_H", alpha_H)
-    ratio = _number("l1_ratio", l1_ratio)
+    alpha_right = alpha_W if same else finite_number("alpha_H", alpha_H)
+    ratio = finite_number("l1_ratio", l1_ratio)
     if ratio > 1:
         raise InputError(f"l1_ratio={l1_ratio!r} · it is a share between 0 (L2) and 1 (L1)")
-    ridge = _number("ridge_per_entry", ridge_per_entry)
+    ridge = finite_number("ridge_per_entry", ridge_per_entry)
     m, n = data.shape
     left = _penalty(alpha_W * n, ratio, ridge, n, data, upper_W, "upper_W")
     right = _penalty(alpha_right * m, ratio, ridge, m, data, upper_H, "upper_H")
@@ -377,7 +377,7 @@ def _penalty(
     upper: float | None,
     name: str,
 ) -> Penalty:
-    bound = math.inf if upper is None else _number(name, upper)
+    bound = math.inf if upper is None else finite_number(name, upper)
     if bound == 0:
         raise InputError(f"{name}=0 leaves only zero · give an upper bound above 0, or None")
     l2 = alpha * (1 - ratio)
@@ -409,7 +409,8 @@ def _fixed(
     return np.ascontiguousarray(given)
 
 
-def _number(name: str, value: object) -> float:
+def finite_number(name: str, value: object) -> float:
+    """Return a finite number from 0."""
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float, np.number))
@@ -515,8 +516,10 @@ def _init_name(
 
 def make_rule(max_iter: int, tol: float, max_seconds: float | None, accelerate: bool) -> Rule:
     """Check when to stop."""
-    seconds = None if max_seconds is None else _number("max_seconds", max_seconds)
-    return Rule(whole_number("max_iter", max_iter), _number("tol", tol), seconds, bool(accelerate))
+    seconds = None if max_seconds is None else finite_number("max_seconds", max_seconds)
+    return Rule(
+        whole_number("max_iter", max_iter), finite_number("tol", tol), seconds, bool(accelerate)
+    )
 
 
 def _starts(

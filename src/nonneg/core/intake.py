@@ -207,6 +207,14 @@ def as_data(
     return data
 
 
+def observed_row(values: FloatArray) -> Observed:
+    """Hold one row of finite values > 0, all observed: what `as_data` makes of it, unchecked."""
+    exponent = _exponent(values, max(values.size, 1))
+    indptr, indices = np.array([0, values.size]), np.arange(values.size, dtype=np.int32)
+    shape = (1, values.size)
+    return Observed(shape, indptr, indices, _rescaled(values, exponent), exponent, 1)
+
+
 def _unmasked(X: MatrixLike) -> NDArray[np.generic]:
     """Return X as an array, masked cells as NaN."""
     if isinstance(X, np.ma.MaskedArray):

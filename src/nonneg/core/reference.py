@@ -28,6 +28,7 @@ from nonneg.core.kernels import Layout, NativeLoss, StepResult, Sweeps, Terms
 
 __all__ = [
     "beta_divergence",
+    "byte_products",
     "entry_step",
     "extrapolate",
     "gram_step",
@@ -45,6 +46,11 @@ Mask: TypeAlias = NDArray[np.bool_]
 def times(X: Array, F: Array) -> Array:
     """Return X F."""
     return X @ F
+
+
+def byte_products(rows: NDArray[np.int8], vector: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return rows @ vector (n,)."""
+    return rows.astype(np.int64) @ vector.astype(np.int64)
 
 
 # --- Gram form: ½‖X − W Fᵀ‖² = ½‖X‖² − ⟨X F, W⟩ + ½⟨FᵀF, WᵀW⟩ -----------------------------------

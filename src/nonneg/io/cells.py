@@ -23,6 +23,7 @@ __all__ = [
     "Coder",
     "Duplicates",
     "check_choice",
+    "find_column",
     "first_twice",
     "is_number",
     "merge_duplicates",
@@ -162,6 +163,20 @@ def merge_duplicates(
         merged = np.add.reduceat(values[order], starts) / (last - starts + 1)
     place = np.argsort(kept)
     return kept[place], merged[place], len(keys) - len(kept)
+
+
+def find_column(names: Sequence[str], column: str | int) -> int | None:
+    """Find a column: a number is a place from 1; a text is a name, or else such a number."""
+    wanted = str(column).strip()
+    if isinstance(column, str):
+        if wanted in names:
+            return list(names).index(wanted)
+        folded = [name.strip().casefold() for name in names]
+        if folded.count(wanted.casefold()) == 1:
+            return folded.index(wanted.casefold())
+    if wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    return None
 
 
 def first_twice(names: Iterable[str]) -> tuple[int, str]:

@@ -34,6 +34,7 @@ __all__ = [
     "format_suffix",
     "numbered_rows",
     "ragged",
+    "read_any_text",
     "read_bytes",
     "read_parquet",
     "read_text",
@@ -50,6 +51,7 @@ DELIMITERS = ("::", "\t", ";", "|", ",")
 _SNIFF_LINES = 50
 # Rows a block: at 4,096 a million lines take .6 s, at 65,536 they fall out of cache: 1.05 s.
 _BLOCK_ROWS = 4_096
+_BINARY_HEAD = 65_536  # bytes in which a file that is no text shows a zero
 _UNIT = "\x1f"  # stands in for "::", since csv wants a single character
 _QUOTED = re.compile(r'(?<![^\r\n,;\t|: ])"(?:[^"]|"")*(?:"|\Z)')
 
@@ -166,6 +168,42 @@ def read_text(path: PathLike, *, fallback: str | None = None) -> str:
     if not text.strip():
         raise FileFormatError(f"cannot read '{path}': it is empty. Check that it was saved.")
     return text
+
+
+def read_any_text(path: PathLike) -> tuple[str, str]:
+    """Read a text of whatever encoding, plain or gzip, for reading rather than for keys.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    text : str
+        Maybe empty.
+    encoding : str
+        "UTF-8", "UTF-16" (with its mark), or "Latin-1", which fits any bytes: the letters may then
+        be others than were meant.
+
+    Raises
+    ------
+    FileFormatError
+        It is no text: there are zero bytes in it.
+    InputError
+        As `read_bytes`.
+    """
+    data = read_bytes(path)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("utf-16"), "UTF-16"
+    if b"\0" in data[:_BINARY_HEAD]:
+        raise FileFormatError(
+            f"cannot read '{path}': it is not text (it has zero bytes). Save it as UTF-8 text."
+        )
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff"), "UTF-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "Latin-1"
 
 
 def sniff_delimiter(text: str) -> str:

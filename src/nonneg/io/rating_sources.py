@@ -23,6 +23,7 @@ from nonneg.io.cells import (
     TIME_NAMES,
     USER_NAMES,
     Coder,
+    find_column,
     is_number,
     not_a_number,
     to_floats,
@@ -73,7 +74,7 @@ def find_columns(names: Sequence[str], columns: Sequence[str | int] | None, name
                 "if wanted, timestamp."
             )
         asked = columns
-        places = [_by_name_or_place(names, column) for column in columns]
+        places = [find_column(names, column) for column in columns]
     else:
         asked = _ROLES
         folded = [column.strip().casefold() for column in names]
@@ -100,20 +101,6 @@ def find_columns(names: Sequence[str], columns: Sequence[str | int] | None, name
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(names[:10]) + more
-
-
-def _by_name_or_place(names: Sequence[str], column: str | int) -> int | None:
-    """Find a column: a number is a place from 1; a text is a name, or else such a number."""
-    wanted = str(column).strip()
-    if isinstance(column, str):
-        if wanted in names:
-            return list(names).index(wanted)
-        folded = [name.strip().casefold() for name in names]
-        if folded.count(wanted.casefold()) == 1:
-            return folded.index(wanted.casefold())
-    if wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= len(names):
-        return int(wanted) - 1
-    return None
 
 
 def from_text(path: PathLike, columns: Sequence[str | int] | None) -> Raw:

@@ -1,13 +1,17 @@
-"""The facts of the talk's example: every number that `nonneg demo` prints."""
+"""The facts of the examples: every number that `nonneg demo` prints."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from nonneg.apps import talk
 from nonneg.apps.neighbors import cosine_similarity
 from nonneg.report.facts import Facts
 from nonneg.report.taste import explanation_facts, neighbor_facts
 
-__all__ = ["demo_facts"]
+__all__ = ["demo_facts", "topics_demo_facts"]
+
+_DEMO_TOPICS = 12
 
 
 def demo_facts() -> Facts:
@@ -41,3 +45,29 @@ def demo_facts() -> Facts:
         },
         "right": explanation_facts(talk.right_answer(answer.user, answer.show)),
     }
+
+
+def topics_demo_facts(progress: Callable[[str, float], None]) -> Facts:
+    """Find the topics of what Python's standard library says about itself.
+
+    Parameters
+    ----------
+    progress : callable
+        Called with what is being done and the share that is.
+
+    Returns
+    -------
+    dict
+        `source` and the facts of `nonneg.report.topics.topic_facts`.
+    """
+    # Only this example needs scikit-learn and a second to load it.
+    from nonneg.apps.docstrings import library_documents
+    from nonneg.apps.topics import TopicModel
+    from nonneg.report.topics import topic_facts
+
+    documents = library_documents(progress)
+    progress(f"finding {_DEMO_TOPICS} topics in {len(documents):,} texts", 0.0)
+    model = TopicModel(_DEMO_TOPICS, random_state=0).fit(documents)
+    facts = topic_facts(model, top=8)
+    facts["left_out"] = {**documents.left_out, **facts["left_out"]}
+    return {"source": documents.source, **facts}

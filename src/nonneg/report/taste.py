@@ -56,12 +56,19 @@ def recommender_facts(model: Recommender) -> Facts:
     }
 
 
-def taste_facts(model: Recommender, *, top: int = 10) -> Facts:
-    """The facts of a recommender, and in `components` the `items` that tell most about each."""
+def taste_facts(model: Recommender, *, top: int = 10, titles: Titles | None = None) -> Facts:
+    """The facts of a recommender, and in `components` the `items` that tell most about each.
+
+    Each component has `number`, `items` and `titles` (None where an item has none).
+    """
     named = model.component_items(top) if top else [()] * model.n_components_
     return recommender_facts(model) | {
         "components": [
-            {"number": t + 1, "items": [_plain(item) for item in items]}
+            {
+                "number": t + 1,
+                "items": [_plain(item) for item in items],
+                "titles": [_title(item, titles) for item in items],
+            }
             for t, items in enumerate(named)
         ]
     }

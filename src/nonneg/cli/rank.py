@@ -1,0 +1,93 @@
+"""`nonneg rank`: how many components a table has, by several criteria."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from nonneg.cli.console import Work, answer, note
+from nonneg.cli.options import (
+    AsJson,
+    Layout,
+    Seed,
+    TablePath,
+    Threads,
+    loss_value,
+    missing_value,
+    rank_span,
+)
+
+if TYPE_CHECKING:
+    from nonneg.io.table import Layout as LayoutWord
+
+__all__ = ["rank"]
+
+
+def rank(
+    table: TablePath,
+    ranks: Annotated[
+        str, typer.Option(metavar="A..B", help="Ranks to try: 2..8, or a list: 2,4,8.")
+    ] = "2..8",
+    criteria: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Some of held-out, cross-validation, consensus, stability and "
+            "explained-variance, with commas.",
+            show_default="all",
+        ),
+    ] = None,
+    runs: Annotated[
+        int, typer.Option(metavar="N", help="Runs of each rank from random starts.", min=1)
+    ] = 20,
+    repeats: Annotated[
+        int, typer.Option(metavar="N", help="How often cells are held out.", min=1)
+    ] = 3,
+    loss: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="As for fit; kullback-leibler for counts."),
+    ] = "frobenius",
+    missing: Annotated[
+        str,
+        typer.Option(
+            metavar="nan|0",
+            help="What is missing: empty cells (nan), or zeros and absent entries too (0).",
+        ),
+    ] = "nan",
+    layout: Layout = "auto",
+    seed: Seed = 0,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many components a table has, by several criteria, and whether they agree.
+
+    Example: nonneg rank genes.csv --ranks 2..6
+    """
+    tried = rank_span(ranks, "--ranks")
+    missing_values = missing_value(missing)
+    with Work() as work:
+        work.phase("loading")
+        from nonneg.cli import draw_rank
+        from nonneg.io.table import read_table
+        from nonneg.report.rank import rank_facts
+        from nonneg.selection.rank import CRITERIA, select_rank
+
+        work.phase(f"reading {table.name}")
+        data = read_table(table, layout=cast("LayoutWord", layout))
+        for text in data.notes:
+            note(text)
+        selection = select_rank(
+            data.values,
+            tried,
+            criteria=CRITERIA if criteria is None else criteria.replace(" ", "").split(","),
+            n_runs=runs,
+            n_repeats=repeats,
+            loss=loss_value(loss),
+            missing_values=missing_values,
+            n_threads=threads,
+            random_state=seed,
+            progress=work.phase,
+        )
+    facts = {"source": data.source, "shape": list(data.values.shape), **rank_facts(selection)}
+    answer(facts, as_json, lambda: draw_rank.rank(facts))

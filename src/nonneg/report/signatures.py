@@ -1,0 +1,241 @@
+"""Facts about mutational signatures, and the folder that a user of SigProfiler recognises."""
+
+from __future__ import annotations
+
+from itertools import product
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nonneg.apps.signature_refit import Exposures
+from nonneg.apps.signatures import Match, Signatures, channel_kind
+from nonneg.io.files import PathLike
+from nonneg.io.rows import fresh_folder, write_json, write_rows
+from nonneg.report.facts import Facts
+
+__all__ = ["refit_facts", "signature_facts", "write_refit_folder", "write_signature_folder"]
+
+_TOP_CHANNELS = 4
+
+
+def signature_facts(model: Signatures, match: Match | None = None) -> Facts:
+    """The facts of signatures.
+
+    Returns
+    -------
+    dict
+        `n_samples`, `n_channels`, `n_mutations`, `runs`, `resampled`, `seed`, `rank` and the
+        `reason` for it; `ranks`: of each its mean and lowest stability, relative error, mean cosine
+        of the samples and whether it is stable; `signatures`: name, stability, share of the
+        mutations, n_samples with 1 % or more of theirs, the largest channels; with a reference also
+        its `matches` (every reference, best first) and the `mixture` that explains it.
+    """
+    total = float(model.exposures_.sum()) or 1.0
+    of_sample = model.exposures_ / np.maximum(model.exposures_.sum(axis=1, keepdims=True), 1e-300)
+    seed = model.random_state
+    signatures = []
+    for t, name in enumerate(model.names_):
+        largest = np.argsort(-model.components_[t], kind="stable")[:_TOP_CHANNELS]
+        signatures.append(
+            {
+                "name": name,
+                "stability": float(model.stability_[t]),
+                "share": float(model.exposures_[:, t].sum()) / total,
+                "n_samples": int((of_sample[:, t] >= 0.01).sum()),
+                "channels": [
+                    {"name": model.channels_[j], "share": float(model.components_[t, j])}
+                    for j in largest.tolist()
+                ],
+                **_match_facts(match, t),
+            }
+        )
+    return {
+        "n_samples": len(model.samples_),
+        "n_channels": len(model.channels_),
+        "n_mutations": total,
+        "runs": int(model.n_runs),
+        "resampled": bool(model.resample),
+        "seed": int(seed) if isinstance(seed, Integral) else None,
+        "rank": model.n_components_,
+        "reason": model.reason_,
+        "ranks": [
+            {
+                "rank": found.n_components,
+                "mean_stability": float(found.stability.mean()),
+                "least_stability": float(found.stability.min()),
+                "relative_error": found.relative_error,
+                "mean_cosine": float(found.cosines.mean()),
+                "stable": found.is_stable,
+            }
+            for found in model.solutions_
+        ],
+        "signatures": signatures,
+    }
+
+
+def _match_facts(match: Match | None, t: int) -> Facts:
+    if match is None:
+        return {"matches": None, "mixture": None}
+    order = np.argsort(-match.cosines[t], kind="stable").tolist()
+    mixed = match.mixtures[t]
+    return {
+        "matches": [
+            {"name": match.references[j], "cosine": float(match.cosines[t, j])} for j in order
+        ],
+        "mixture": {
+            "parts": [
+                {"name": name, "share": share}
+                for name, share in zip(mixed.names, mixed.shares, strict=True)
+            ],
+            "cosine": mixed.cosine,
+        },
+    }
+
+
+def refit_facts(found: Exposures) -> Facts:
+    """The facts of known signatures in samples.
+
+    Returns
+    -------
+    dict
+        `n_samples`, `n_mutations`; `signatures` that are used: name, share of all mutations and
+        n_samples; `samples`: name, cosine, and `parts` with name, mutations, low and high.
+    """
+    total = float(found.values.sum()) or 1.0
+    used = np.flatnonzero(found.values.any(axis=0))
+    order = used[np.argsort(-found.values[:, used].sum(axis=0), kind="stable")].tolist()
+    samples = []
+    for i, name in enumerate(found.samples):
+        parts = [j for j in np.argsort(-found.values[i], kind="stable") if found.values[i, j] > 0]
+        samples.append(
+            {
+                "name": name,
+                "cosine": float(found.cosines[i]),
+                "parts": [
+                    {
+                        "name": found.signatures[j],
+                        "mutations": float(found.values[i, j]),
+                        "low": float(found.low[i, j]),
+                        "high": float(found.high[i, j]),
+                    }
+                    for j in parts
+                ],
+            }
+        )
+    return {
+        "n_samples": len(found.samples),
+        "n_mutations": total,
+        "signatures": [
+            {
+                "name": found.signatures[j],
+                "share": float(found.values[:, j].sum()) / total,
+                "n_samples": int((found.values[:, j] > 0).sum()),
+            }
+            for j in order
+        ],
+        "samples": samples,
+    }
+
+
+def write_signature_folder(
+    model: Signatures, path: PathLike, *, match: Match | None = None, force: bool = False
+) -> list[Path]:
+    """Write signatures and activities of all ranks, laid out as SigProfilerExtractor does.
+
+    KIND being SBS96 or the like: KIND/All_solutions_stat.csv; KIND/All_Solutions/
+    KIND_k_Signatures/Signatures and /Activities; KIND/Suggested_Solution/
+    KIND_De-Novo_Solution/Signatures and /Activities; with a reference
+    …/COSMIC_KIND_Decomposed_Solution/De_Novo_map_to_COSMIC_KIND.csv and cosines.csv; facts.json.
+    """
+    folder = fresh_folder(path, force=force)
+    kind = channel_kind(model.channels_)
+    top = folder / kind
+    written = []
+
+    def table(target: Path, corner: str, names: Any, columns: Any, values: Any) -> None:
+        rows = ([name, *row] for name, row in zip(names, values.tolist(), strict=True))
+        written.append(write_rows(target, [corner, *columns], rows, force=force))
+
+    facts = signature_facts(model, match)
+    header = ["Signatures", "Stability (Mean)", "Stability (Minimum)", "Matrix Frobenius%"]
+    header += ["Mean Cosine", "Stable"]
+    rows = [
+        [
+            row["rank"],
+            row["mean_stability"],
+            row["least_stability"],
+            100 * row["relative_error"],
+            row["mean_cosine"],
+            "YES" if row["stable"] else "NO",
+        ]
+        for row in facts["ranks"]
+    ]
+    written.append(write_rows(top / "All_solutions_stat.csv", header, rows, force=force))
+    for found in model.solutions_:
+        k = found.n_components
+        names = [f"{kind}{chr(65 + t) if t < 26 else t + 1}" for t in range(k)]
+        here = top / "All_Solutions" / f"{kind}_{k}_Signatures"
+        bases = [here]
+        if k == model.n_components_:
+            bases.append(top / "Suggested_Solution" / f"{kind}_De-Novo_Solution")
+        for side, base in product(("Signatures", "Activities"), bases):
+            is_chosen = base != here
+            stem = f"{kind}_De-Novo" if is_chosen else f"{kind}_S{k}"
+            if side == "Signatures":
+                target = base / side / f"{stem}_Signatures.txt"
+                table(target, "MutationType", model.channels_, names, found.components.T)
+            else:
+                end = "Activities_refit" if is_chosen else "NMF_Activities"
+                target = base / side / f"{stem}_{end}.txt"
+                table(target, "Samples", model.samples_, names, found.exposures)
+    if match is not None:
+        base = top / "Suggested_Solution" / f"COSMIC_{kind}_Decomposed_Solution"
+        rows = [
+            [
+                name,
+                " & ".join(
+                    f"Signature {part} ({share:.2%})"
+                    for part, share in zip(mixed.names, mixed.shares, strict=True)
+                ),
+                mixed.cosine,
+            ]
+            for name, mixed in zip(match.signatures, match.mixtures, strict=True)
+        ]
+        header = ["De novo extracted", "Global NMF Signatures", "Cosine Similarity"]
+        target = base / f"De_Novo_map_to_COSMIC_{kind}.csv"
+        written.append(write_rows(target, header, rows, force=force))
+        table(base / "cosines.csv", "signature", match.signatures, match.references, match.cosines)
+    return [*written, write_json(folder / "facts.json", facts, force=force)]
+
+
+def write_refit_folder(found: Exposures, path: PathLike, *, force: bool = False) -> list[Path]:
+    """Write the activities of known signatures, as SigProfilerAssignment names them.
+
+    Activities/Assignment_Solution_Activities.txt (samples × signatures that are used) and
+    Activities/intervals.csv (sample, signature, mutations, low, high); facts.json.
+    """
+    folder = fresh_folder(path, force=force)
+    facts = refit_facts(found)
+    used = [found.signatures.index(one["name"]) for one in facts["signatures"]]
+    values = found.values[:, used].tolist()
+    written = [
+        write_rows(
+            folder / "Activities" / "Assignment_Solution_Activities.txt",
+            ["Samples", *(found.signatures[j] for j in used)],
+            ([s, *row] for s, row in zip(found.samples, values, strict=True)),
+            force=force,
+        ),
+        write_rows(
+            folder / "Activities" / "intervals.csv",
+            ["sample", "signature", "mutations", "low", "high"],
+            (
+                [one["name"], part["name"], part["mutations"], part["low"], part["high"]]
+                for one in facts["samples"]
+                for part in one["parts"]
+            ),
+            force=force,
+        ),
+    ]
+    return [*written, write_json(folder / "facts.json", facts, force=force)]

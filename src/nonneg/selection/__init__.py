@@ -1,0 +1,1 @@
+"""How many components, and how far the runs agree on them."""

@@ -1,0 +1,64 @@
+"""`nonneg rank`: one table, one picture, one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from .conftest import Run
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    model = 20 * rng.gamma(0.5, size=(60, 3)) @ rng.gamma(0.5, size=(3, 40))
+    path = tmp_path_factory.mktemp("rank") / "counts.csv"
+    np.savetxt(path, rng.poisson(model), delimiter=",", fmt="%d")
+    return path
+
+
+FEW = ("--ranks", "2..4", "--runs", "4", "--repeats", "2", "--loss", "kullback-leibler")
+
+
+def test_the_answer_ends_in_a_sentence(run: Run, table) -> None:
+    told = run("rank", table, *FEW)
+    assert "held-out entries" in told.out
+    assert "permuted data" in told.out
+    assert "▸" in told.out
+    sentence = " ".join(told.out.split("\n\n")[-1].split())
+    assert sentence[0].isupper()
+    assert "3 components" in sentence
+
+
+def test_json_has_what_the_picture_shows(run: Run, table) -> None:
+    facts = run("rank", table, *FEW, "--json").json
+    assert [row["rank"] for row in facts["rows"]] == [2, 3, 4]
+    assert facts["preferred"]["held-out"] == 3
+    curves = {curve["name"]: curve for curve in facts["curves"]}
+    assert list(curves) == list(facts["preferred"])
+    assert curves["held-out"]["values"] == [row["held_out"] for row in facts["rows"]]
+    assert curves["explained-variance"]["baseline"][0] < curves["explained-variance"]["values"][0]
+    assert facts["shape"] == [60, 40]
+
+
+def test_some_criteria_and_a_list_of_ranks(run: Run, table) -> None:
+    few = ("--ranks", "2,3", "--criteria", "held-out, stability")
+    facts = run("rank", table, *few, "--json").json
+    assert list(facts["preferred"]) == ["held-out", "stability"]
+    assert [row["rank"] for row in facts["rows"]] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--ranks", "8..2"), "as --ranks 2..8"),
+        (("--ranks", "many"), "as --ranks 2..8"),
+        (("--ranks", "2..90"), "give ranks up to 20"),
+        (("--criteria", "luck"), "the criteria are"),
+        (("--missing", "x"), "nan or 0"),
+    ],
+)
+def test_bad_options_say_what_to_do(fails: Callable[..., str], table, options, words) -> None:
+    assert words in fails("rank", table, *options)
