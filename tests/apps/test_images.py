@@ -225,6 +225,23 @@ def test_robust_losses_leave_spots_out(digits):
     assert clean_error("l1") < clean_error("frobenius")
 
 
+def test_parts_under_a_wish_are_ordered_by_their_energy(digits):
+    smooth = ImageParts(6, smoothness=0.3, max_iter=30, random_state=0).fit(digits[0])
+    assert (np.diff(smooth.energy_) <= 1e-12).all()
+
+
+def test_a_model_says_what_it_is(model):
+    assert repr(ImageParts(5)) == "ImageParts(5, not fitted)"
+    told = repr(model)
+    assert told.startswith(f"ImageParts({model.n_parts}, fitted to {len(model.names_)} images of 8")
+    assert f"{model.relative_error_:.3g}" in told
+
+
+def test_nothing_is_told_of_a_picture_that_is_missing(model):
+    one = model.identify(np.full((1, 8, 8), np.nan))[0]
+    assert (one.label, one.reason) == (None, "all of its pixels are missing")
+
+
 def test_a_model_comes_back(model, digits, tmp_path):
     again = nonneg.load(nonneg.save(model, tmp_path / "digits.nonneg"))
     assert isinstance(again, ImageParts)
@@ -275,8 +292,8 @@ def test_arrays_of_files_and_of_memory_are_the_same(digits, tmp_path):
         (np.ones((3, 4, 4)), {"n_parts": 4}, "3 images of 16 pixels"),
         (np.ones((3, 4, 4)), {"n_parts": 0}, "n_parts=0"),
         (np.ones((3, 4, 4)), {"sparseness": 2.0}, "sparseness"),
-        (np.ones((3, 4, 4)), {"loss": "l1", "smoothness": 1.0}, "goes with"),
-        (np.ones((3, 4, 4)), {"loss": "odd"}, "loss="),
+        (np.eye(3)[:, None], {"loss": "l1", "smoothness": 1.0}, "goes with"),
+        (np.eye(3)[:, None], {"loss": "odd"}, "loss="),
     ],
 )
 def test_what_cannot_be_fitted(images, options, message):
@@ -298,10 +315,11 @@ def test_new_images_that_cannot_be_used(model, digits):
 
 
 def test_odd_images_go_through():
-    constant = ImageParts(1, random_state=0).fit(np.full((1, 3, 3), 0.4))
+    with pytest.warns(UserWarning, match="1 of 1 images are of one shade.*: image 1"):
+        constant = ImageParts(1, random_state=0).fit(np.full((1, 3, 3), 0.4))
     np.testing.assert_allclose(constant.inverse_transform(constant.coefficients_), 0.4, atol=1e-5)
     X = np.random.default_rng(0).random((30, 4, 4))
-    X[3] = 0
+    X[5] = np.nan
     X[:, 0, 0] = np.nan
     with pytest.warns(UserWarning, match="1 of 16 pixels are missing in every image"):
         model = ImageParts(3, random_state=0).fit(X)

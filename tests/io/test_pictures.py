@@ -155,6 +155,45 @@ def test_what_is_missing(tmp_path):
         as_pictures(images, missing=np.zeros((5, 5)))
 
 
+def test_a_mask_belongs_to_the_picture_of_its_name(folder, tmp_path_factory):
+    masks = tmp_path_factory.mktemp("masks")
+    pictures = read_pictures(folder)
+    for i, name in enumerate(pictures.names):
+        (masks / name).parent.mkdir(exist_ok=True)
+        hole = np.zeros((6, 8))
+        hole[i] = 1
+        write_png(masks / name, hole)
+    # The first picture is left out: the masks of the others stay theirs.
+    (folder / "ann" / "1.png").write_bytes(b"broken")
+    found = as_pictures(folder, missing=masks)
+    rows = [np.flatnonzero(np.isnan(one).all(axis=(1, 2))).tolist() for one in found.pixels]
+    assert rows == [[1], [2], [3], [4], [5]]
+    (masks / "bob" / "2.png").unlink()
+    with pytest.raises(InputError, match=r"no mask that can be read for 'bob/2\.png'"):
+        as_pictures(folder, missing=masks)
+    small = write_png(tmp_path_factory.mktemp("one") / "small.png", np.eye(3))
+    with pytest.raises(InputError, match="has 3 × 3 pixels · the pictures have 8 × 6"):
+        as_pictures(folder, missing=small)
+
+
+def test_new_pictures_are_those_of_the_size_that_was_fitted(folder):
+    for person in ("ann", "bob"):
+        for i in (1, 2):
+            write_png(folder / person / f"{i}.png", np.eye(3), force=True)
+    assert read_pictures(folder).shape == (3, 3, 1)
+    found = as_pictures(folder, shape=(6, 8, 1))
+    assert found.names == ("ann/10.png", "bob/10.png")
+    assert "3 × 3 pixels, those that were fitted have 8 × 6" in found.skipped[0].reason
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".bmp", ".tiff", ".pgm"])
+def test_every_format_is_read(tmp_path, suffix):
+    kind = {".webp": {"lossless": True}}.get(suffix, {})
+    Image.fromarray(GREY).save(tmp_path / f"one{suffix}", **kind)
+    found = read_pictures(tmp_path)
+    np.testing.assert_allclose(found.pixels[0, :, :, 0] * 255, GREY, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

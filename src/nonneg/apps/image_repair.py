@@ -60,6 +60,10 @@ class Prior:
         spread += _TINY * size * np.eye(k)
         return Prior(mean, _CAUTION * noise * np.linalg.inv(spread))
 
+    def reordered(self, order: NDArray[np.intp]) -> Prior:
+        """The same for parts in another order."""
+        return Prior(self.mean[order], self.precision[np.ix_(order, order)])
+
     def solve(self, X: Pixels, H: Pixels) -> NDArray[np.float64]:
         """Return the most probable coefficients of pictures with holes (NaN)."""
         H = H.astype(np.float64)

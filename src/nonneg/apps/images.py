@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from numbers import Integral
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nonneg.apps.image_recognition import Identity, Metric, learn_metric
+from nonneg.apps.image_record import from_parts, to_parts
 from nonneg.apps.image_repair import REACHES, Prior, leftovers
 from nonneg.apps.image_sparseness import Wishes, fit_wishes
 from nonneg.apps.rankings import Ranking, Similar
@@ -55,11 +55,9 @@ _ENOUGH, _ACCEPTED = 20, 0.98
 _HELD_OUT = 0.05
 # Of the held-out pixels; a seed that nobody will have drawn their own mask from.
 _MASK_SEED = 20040903
+# Files that a message names.
+_NAMED = 3
 _CUT_SHORT = (Status.INTERRUPTED, Status.STOPPED)
-_PARAMETERS = (
-    "n_parts", "variant", "overlap", "sparseness", "smoothness", "loss", "grey", "size", "scaling",
-    "n_init", "max_iter", "tol", "random_state", "n_threads",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Stage:
     strength: float
     share: float
     error: float
-    image: Array
+    image: Array = field(repr=False)
 
 
 class ImageParts:
@@ -139,6 +137,7 @@ class ImageParts:
     relative_error_ : float
     status_ : Status
     n_iter_ : int
+        With a variant, sparseness or smoothness those of the plain fit before it, too.
     skipped_ : tuple of Skipped
         Files that could not be used.
 
@@ -212,6 +211,14 @@ class ImageParts:
         self.n_threads = n_threads
         self.callback = callback
 
+    def __repr__(self) -> str:
+        if "components_" not in vars(self):
+            return f"ImageParts({self.n_parts}, not fitted)"
+        return (
+            f"ImageParts({self.n_parts}, fitted to {len(self.names_)} images of "
+            f"{_told(self.shape_)}, relative error {self.relative_error_:.3g})"
+        )
+
     def fit(
         self, images: object, labels: object = None, *, missing: object = None, bands: bool = False
     ) -> Self:
@@ -240,25 +247,11 @@ class ImageParts:
         wishes.check()
         X = pictures.matrix
         k = self._rank(X)
-        known = ~np.isnan(X)
-        nowhere = int((~known.any(axis=0)).sum())
-        if nowhere == X.shape[1] or not known.any():
-            raise InputError("every pixel is missing · there is nothing to fit · check the mask")
-        if not np.nanmax(X) > 0:
-            raise InputError(
-                f"all {len(X)} images are black · black holds no parts · check how they were read"
-            )
-        if nowhere:
-            warnings.warn(
-                f"{nowhere} of {X.shape[1]} pixels are missing in every image: no part can say "
-                "anything about them",
-                UserWarning,
-                stacklevel=2,
-            )
+        complete = _check_pixels(X, pictures.names)
         self.shape_, self.names_, self.labels_ = pictures.shape, pictures.names, pictures.labels
         self.choices_ = pictures.choices
         self.skipped_ = pictures.skipped
-        self.ridge_ = 0.0 if known.all() else _RIDGE
+        self.ridge_ = 0.0 if complete else _RIDGE
         rng, _ = as_generator(self.random_state)
         trial_seed = draw_seed(rng)
         found = self._factorize(X, k, wishes, rng)
@@ -389,10 +382,12 @@ class ImageParts:
         errors = _relative(X, W @ self.components_)
         cosines = self.metric_.features(W) @ self._gallery().T
         found = []
-        for error, row in zip(errors, cosines, strict=True):
+        for x, error, row in zip(X, errors, cosines, strict=True):
             best = int(row.argmax())
             reason = ""
-            if error > self.limit_:
+            if np.isnan(x).all():
+                reason = "all of its pixels are missing"
+            elif error > self.limit_:
                 reason = "parts do not fit it"
             elif row[best] < self.metric_.limit:
                 reason = "no picture is similar enough"
@@ -422,32 +417,7 @@ class ImageParts:
     def to_record(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return everything a fitted model consists of: plain values, and arrays."""
         self._fitted()
-        parameters = {name: getattr(self, name) for name in _PARAMETERS}
-        if not isinstance(self.random_state, Integral | None):
-            parameters["random_state"] = None
-        parameters["loss"] = self.loss if isinstance(self.loss, str) else "huber"
-        parameters["size"] = None if self.size is None else [int(side) for side in self.size]
-        plain = {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in parameters.items()
-        }
-        meta = {
-            "parameters": plain,
-            "shape": [int(side) for side in self.shape_],
-            "names": list(self.names_),
-            "labels": None if self.labels_ is None else list(self.labels_),
-            "choices": asdict(self.choices_),
-            "limit": None if math.isinf(self.limit_) else self.limit_,
-            "ridge": self.ridge_,
-            "delta": self.delta_,
-            "relative_error": self.relative_error_,
-            "status": self.status_.name,
-            "n_iter": self.n_iter_,
-        }
-        arrays = {"W": self.coefficients_, "H": self.components_, "errors": self.errors_}
-        if self.prior_ is not None:
-            arrays |= {"mean": self.prior_.mean, "precision": self.prior_.precision}
-        return meta, arrays
+        return to_parts(self)
 
     @classmethod
     def from_record(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -458,41 +428,9 @@ class ImageParts:
         KeyError, TypeError, ValueError
             The record is not one of image parts, or its parts contradict one another.
         """
-        parameters = dict(meta["parameters"])
-        if parameters["size"] is not None:
-            parameters["size"] = tuple(parameters["size"])
+        parameters, attributes = from_parts(meta, arrays)
         model = cls(**parameters)
-        W, H, errors = arrays["W"], arrays["H"], arrays["errors"]
-        height, width, channels = (int(side) for side in meta["shape"])
-        names, labels = meta["names"], meta["labels"]
-        if W.ndim != 2 or H.shape != (W.shape[1], height * width * channels):
-            raise ValueError("the parts do not have the shape of the images")
-        if min(W.min(), H.min()) < 0 or W.dtype != H.dtype:
-            raise ValueError("the factors hold negative values")
-        for listed in (names, errors, names if labels is None else labels):
-            if len(listed) != len(W):
-                raise ValueError("names, labels or errors are not as many as the images")
-        stored = dict(meta["choices"])
-        if stored["size"] is not None:
-            stored["size"] = tuple(int(side) for side in stored["size"])
-        model.choices_ = Choices(**stored)
-        model.choices_.check()
-        model.shape_ = height, width, channels
-        model.names_ = tuple(str(name) for name in names)
-        model.labels_ = None if labels is None else tuple(str(label) for label in labels)
-        model.limit_ = math.inf if meta["limit"] is None else float(meta["limit"])
-        model.ridge_ = float(meta["ridge"])
-        model.delta_ = None if meta["delta"] is None else float(meta["delta"])
-        model.relative_error_ = float(meta["relative_error"])
-        model.status_, model.n_iter_ = Status[meta["status"]], int(meta["n_iter"])
-        model.components_, model.coefficients_, model.errors_ = H, W, errors
-        model.skipped_, model.prior_ = (), None
-        if "precision" in arrays:
-            mean, precision = arrays["mean"], arrays["precision"]
-            if mean.shape != (len(H),) or precision.shape != (len(H), len(H)):
-                raise ValueError("the prior does not fit the parts")
-            model.prior_ = Prior(mean, precision)
-        model.metric_ = learn_metric(W, H, model.labels_)
+        vars(model).update(attributes)
         return model
 
     # --- how ----------------------------------------------------------------------------------
@@ -500,9 +438,10 @@ class ImageParts:
     def _rank(self, X: FloatArray) -> int:
         k = whole_number("n_parts", self.n_parts)
         if k > min(X.shape):
+            images = "one image" if len(X) == 1 else f"{len(X):,} images"
             raise InputError(
-                f"n_parts={k} · there are {X.shape[0]} images of {X.shape[1]} pixels, which hold "
-                f"at most {min(X.shape)} parts · lower it"
+                f"n_parts={k} · {images} of {X.shape[1]:,} pixels can hold no more than "
+                f"{min(X.shape)} · lower it"
             )
         return k
 
@@ -563,9 +502,7 @@ class ImageParts:
         w, h = (np.sqrt(np.mean(np.square(F), axis=axis)) for F, axis in ((W, 0), (H, 1)))
         alive = (w > 0) & (h > 0)
         scale = np.sqrt(np.where(alive, w, 1.0) / np.where(alive, h, 1.0))
-        H = H * scale[:, None]
-        order = np.argsort(-_energy(W / scale, H), kind="stable")
-        self.components_ = cast(FloatArray, np.ascontiguousarray(H[order], dtype=X.dtype))
+        self.components_ = cast(FloatArray, (H * scale[:, None]).astype(X.dtype))
         self.status_, self.n_iter_, self.delta_ = found.status, found.n_iter, found.delta
         self.prior_ = None
         self.coefficients_ = self._solve(X)
@@ -574,6 +511,11 @@ class ImageParts:
             noise = float(np.nanmean(np.square(rest, dtype=np.float64)))
             self.prior_ = Prior.of(self.coefficients_, noise)
             self.coefficients_ = self._solve(X)
+        order = np.argsort(-_energy(self.coefficients_, self.components_), kind="stable")
+        self.components_ = cast(FloatArray, np.ascontiguousarray(self.components_[order]))
+        self.coefficients_ = cast(FloatArray, np.ascontiguousarray(self.coefficients_[:, order]))
+        if self.prior_ is not None:
+            self.prior_ = self.prior_.reordered(order)
         Y = self.coefficients_ @ self.components_
         self.errors_ = _relative(X, Y)
         self.relative_error_ = relative_error(X, self.coefficients_, self.components_)
@@ -643,7 +585,7 @@ class ImageParts:
 
     def _pictures(self, images: object, missing: object) -> Pictures:
         self._fitted()
-        pictures = as_pictures(images, missing=missing, choices=self.choices_)
+        pictures = as_pictures(images, missing=missing, choices=self.choices_, shape=self.shape_)
         if pictures.shape != self.shape_:
             raise InputError(
                 f"'{pictures.names[0]}' has {_told(pictures.shape)} · those that were fitted have "
@@ -665,6 +607,35 @@ class ImageParts:
     def _fitted(self) -> None:
         if "components_" not in vars(self):
             raise InputError("this ImageParts is not fitted · call fit first")
+
+
+def _check_pixels(X: FloatArray, names: Sequence[str]) -> bool:
+    """Refuse images that hold nothing, warn of what no part can tell, and return "no holes"."""
+    known = ~np.isnan(X)
+    nowhere = int((~known.any(axis=0)).sum())
+    if nowhere == X.shape[1]:
+        raise InputError("every pixel is missing · there is nothing to fit · check the mask")
+    if not float(np.nanmax(X)) > 0:
+        raise InputError(
+            f"all {len(X)} images are black · black holds no parts · check how they were read"
+        )
+    if nowhere:
+        warnings.warn(
+            f"{nowhere} of {X.shape[1]} pixels are missing in every image: no part can say "
+            "anything about them",
+            UserWarning,
+            stacklevel=3,
+        )
+    low, high = np.where(known, X, np.inf).min(axis=1), np.where(known, X, -np.inf).max(axis=1)
+    flat = [name for name, dark, bright in zip(names, low, high, strict=True) if dark == bright]
+    if flat:
+        warnings.warn(
+            f"{len(flat)} of {len(X)} images are of one shade, which tells nothing of parts: "
+            f"{', '.join(flat[:_NAMED])}{', …' if len(flat) > _NAMED else ''}",
+            UserWarning,
+            stacklevel=3,
+        )
+    return bool(known.all())
 
 
 def _energy(W: NDArray[np.floating], H: NDArray[np.floating]) -> Array:

@@ -12,7 +12,8 @@ from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, p
 
 __all__ = ["demo", "new_images", "parts"]
 
-_SHADES = " ░▒▓█"
+# From black to white; a dot, so that one sees where the picture ends.
+_SHADES = "·░▒▓█"
 _ACROSS = 4
 _SKIPPED = 5
 _LISTED = 20

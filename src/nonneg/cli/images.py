@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["images", "images_of"]
 
-_SOURCE = "A folder of PNG, JPEG, PGM, BMP or TIFF files, one of them, or .npy, .npz."
+_SOURCE = "A folder of pictures (PNG, JPEG, TIFF, PGM, …), one picture, or .npy, .npz."
 Missing = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="A picture or array: bright, or not 0, where missing."),
+    typer.Option(
+        metavar="MASK",
+        help="A picture, bright where pixels are missing, or a folder of one for each; an array.",
+    ),
 ]
 
 
@@ -125,11 +128,13 @@ def images(
                 callback=work.step,
             )
 
+        # First what pictures may not be fit for, so that no work is lost.
+        recognition = _recognition(work, pictures, make, seed) if labels else None
+        compressed = _compression(work, pictures, rank, threads) if compression else None
         work.phase("starting")
         model = make().fit(pictures)
         facts: dict[str, Any] = {"source": str(source), **image_facts(model)}
-        facts["recognition"] = _recognition(work, pictures, make, seed) if labels else None
-        facts["compression"] = _compression(work, pictures, rank, threads) if compression else None
+        facts |= {"recognition": recognition, "compression": compressed}
         facts["saved"] = None if output is None else str(save(model, output, force=force))
         if parts is not None:
             write_png(parts, gallery(model.part_images_), force=force)
@@ -169,6 +174,8 @@ def images_of(
     check_output(stages, force, model, *([] if new.is_dir() else [new]))
     with Work() as work:
         work.phase("loading")
+        import numpy as np
+
         from nonneg.cli import draw_images
         from nonneg.io.pictures import as_pictures, write_png
         from nonneg.report.images import gallery, new_image_facts
@@ -176,7 +183,7 @@ def images_of(
         loaded = _load(model)
         loaded.n_threads = threads
         choices = loaded.choices_
-        pictures = as_pictures(str(new), missing=missing, choices=choices)
+        pictures = as_pictures(str(new), missing=missing, choices=choices, shape=loaded.shape_)
         out = None if repair is None else _targets(repair, pictures.names, force)
         work.phase("transforming")
         facts: dict[str, Any] = {
@@ -195,8 +202,10 @@ def images_of(
                 written.append(write_png(path, image / peak, force=force))
         if stages is not None:
             first = type(pictures)(pictures.pixels[:1], pictures.names[:1], None, choices)
-            given = pictures.pixels[0] if choices.grey is False else pictures.pixels[0, :, :, 0]
+            given = pictures.pixels[0] if pictures.shape[-1] > 1 else pictures.pixels[0, :, :, 0]
             shown = [stage.image / choices.peak for stage in loaded.stages(first, 10)]
+            if np.isnan(given).any():
+                shown.append(loaded.inpaint(first)[0] / choices.peak)
             written.append(write_png(stages, gallery([given, *shown], columns=6), force=force))
         facts["written"] = [str(path) for path in written]
     answer(facts, as_json, lambda: draw_images.new_images(facts))

@@ -1,8 +1,9 @@
 """Pictures in, as arrays of one size with holes where pixels are missing; PNG files out.
 
-A folder of PNG, JPEG, PGM, BMP and TIFF files (sub-folders are labels), one file, or arrays in npy
-and npz. What cannot be read is named with its reason and left out, and the rest goes on. Pillow,
-which comes with the extra `nonneg[images]`, is imported only where a picture file is opened.
+A folder of PNG, JPEG, GIF, WebP, PGM, BMP and TIFF files (sub-folders are labels), one file, or
+arrays in npy and npz. What cannot be read is named with its reason and left out, and the rest goes
+on. Pillow, which comes with the extra `nonneg[images]`, is imported only where a picture file is
+opened.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ __all__ = ["Choices", "Pictures", "Skipped", "as_pictures", "read_pictures", "wr
 
 Pixels = NDArray[np.float32]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".bmp", ".tif", ".tiff")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".gif", ".webp", ".pgm", ".ppm", ".pnm", ".bmp", ".tif", ".tiff",
+)  # fmt: skip
 SCALINGS = ("range", "image")
 _LABELS = ("y", "labels", "label", "target")
 # Beyond this an image bomb would fill the memory before anybody looked at it.
@@ -141,6 +144,7 @@ def as_pictures(
     missing: object = None,
     bands: bool = False,
     choices: Choices | None = None,
+    shape: tuple[int, int, int] | None = None,
 ) -> Pictures:
     """Make pictures of an array, a path, or of pictures themselves.
 
@@ -151,13 +155,16 @@ def as_pictures(
     labels : sequence, optional
         One for each image.
     missing : array of bool, optional
-        As for `Pictures.without`; with a path also the path of a picture or array whose values
-        above 0 say what is missing.
+        As for `Pictures.without`. Also a path: of an array that is not 0 where a pixel is missing,
+        of a picture that is bright there, or of a folder with such a picture for each picture,
+        under the same name.
     bands : bool, default False
         The array is a cube (height, width, bands), and each band is an image.
     choices : Choices, optional
         Grey, size and scaling. Those of a model, for new images. An array of 3 dimensions is
         grey.
+    shape : (height, width, channels), optional
+        That of a model: of a folder, pictures of another one are left out. Default: what most have.
 
     Raises
     ------
@@ -168,7 +175,7 @@ def as_pictures(
     if isinstance(images, Pictures):
         found = images
     elif isinstance(images, (str, Path)):
-        found = read_pictures(images, choices=choices, bands=bands)
+        found = read_pictures(images, choices=choices, bands=bands, shape=shape)
     else:
         found = _from_array(images, "images", bands, choices)
     if labels is not None:
@@ -181,12 +188,16 @@ def as_pictures(
     if missing is None:
         return found
     if isinstance(missing, (str, Path)):
-        missing = _mask_file(missing, choices.size)
+        missing = _masks(missing, found, choices.size)
     return found.without(missing)
 
 
 def read_pictures(
-    path: PathLike, *, choices: Choices | None = None, bands: bool = False
+    path: PathLike,
+    *,
+    choices: Choices | None = None,
+    bands: bool = False,
+    shape: tuple[int, int, int] | None = None,
 ) -> Pictures:
     """Read a folder of pictures, one picture, or an npy or npz file.
 
@@ -196,7 +207,7 @@ def read_pictures(
         Of a folder, all pictures in it and below it are read, in the order of their names; the
         first folder below it is the label. Of an npz file the array with the most entries is
         taken, and labels from `y`, `labels`, `label` or `target`.
-    choices, bands
+    choices, bands, shape
         As in `as_pictures`.
 
     Raises
@@ -210,7 +221,7 @@ def read_pictures(
     choices.check()
     source = Path(path)
     if source.is_dir():
-        return _from_folder(source, choices)
+        return _from_folder(source, choices, shape)
     if format_suffix(source) in (".npy", ".npz"):
         arrays = read_arrays(str(path))
         labels = next((arrays.pop(name) for name in _LABELS if name in arrays), None)
@@ -357,7 +368,7 @@ def _pillow() -> Any:
         ) from None
 
 
-def _from_folder(folder: Path, choices: Choices) -> Pictures:
+def _from_folder(folder: Path, choices: Choices, shape: tuple[int, int, int] | None) -> Pictures:
     _pillow()
     images: list[tuple[str, Pixels]] = []
     skipped: list[Skipped] = []
@@ -374,16 +385,15 @@ def _from_folder(folder: Path, choices: Choices) -> Pictures:
             "name another folder"
         )
     sizes = Counter(image.shape for _, image in images)
-    usual = sizes.most_common(1)[0][0]
+    usual: tuple[int, ...] = sizes.most_common(1)[0][0]
+    whose = "most have"
+    if shape is not None and shape in sizes:
+        usual, whose = shape, "those that were fitted have"
     for name, image in images:
         if image.shape != usual:
-            skipped.append(
-                Skipped(
-                    name,
-                    f"it has {image.shape[1]} × {image.shape[0]} pixels, most have {usual[1]} × "
-                    f"{usual[0]}: give a size to use all",
-                )
-            )
+            (height, width), (tall, wide) = image.shape[:2], usual[:2]
+            why = f"it has {width} × {height} pixels, {whose} {wide} × {tall}"
+            skipped.append(Skipped(name, f"{why}: a size (width × height) makes them alike"))
     kept = [(name, image) for name, image in images if image.shape == usual]
     names = tuple(name for name, _ in kept)
     labels = tuple(name.partition("/")[0] for name in names) if _labelled(names) else None
@@ -492,11 +502,32 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return resized.astype(np.float32)
 
 
-def _mask_file(path: PathLike, size: tuple[int, int] | None) -> NDArray[np.bool_]:
+def _masks(path: PathLike, found: Pictures, size: tuple[int, int] | None) -> NDArray[np.bool_]:
+    """What is missing by a file for all pictures, or by a folder with a file for each."""
     source = Path(path)
     if format_suffix(source) in (".npy", ".npz"):
         arrays = read_arrays(str(path))
         values = max(arrays.values(), key=lambda array: array.size)
         return np.asarray(values != 0)
-    found = read_pictures(source, choices=Choices(size=size))
-    return np.nan_to_num(found.pixels[..., 0]) > 0.5
+    masks = read_pictures(source, choices=Choices(size=size))
+    if masks.shape[:2] != found.shape[:2]:
+        (height, width), (tall, wide) = masks.shape[:2], found.shape[:2]
+        raise InputError(
+            f"the mask '{path}' has {width} × {height} pixels · the pictures have {wide} × {tall} ·"
+            " give one of their size"
+        )
+    holes = np.nan_to_num(masks.pixels[..., 0]) > 0.5
+    if not source.is_dir():
+        return holes
+    place = {_stem(name): i for i, name in enumerate(masks.names)}
+    without = next((name for name in found.names if _stem(name) not in place), None)
+    if without is not None:
+        raise InputError(
+            f"'{path}' has no mask that can be read for '{without}' · a mask has the name of its "
+            "picture · add it, or give one mask for all"
+        )
+    return holes[[place[_stem(name)] for name in found.names]]
+
+
+def _stem(name: str) -> str:
+    return str(Path(name).with_suffix(""))

@@ -16,7 +16,8 @@ from nonneg.report.images import gallery, image_facts, recognition_facts, sketch
 __all__ = ["image_demo_facts"]
 
 # Digits from the 1,501st on are not learned; the one shown is repaired about as well as most.
-N_PARTS, LEARNED, DIGIT, HIDDEN = 25, 1500, 201, slice(2, 5)
+N_PARTS, SMOOTHNESS = 25, 0.1
+LEARNED, DIGIT, HIDDEN = 1500, 201, slice(2, 5)
 
 
 def image_demo_facts(folder: Path) -> Facts:
@@ -34,8 +35,8 @@ def image_demo_facts(folder: Path) -> Facts:
     digits = load_digits()
     images, labels = digits.images / 16.0, digits.target
     pictures = as_pictures(images, labels)
-    recognition = evaluate_recognition(pictures, lambda: ImageParts(N_PARTS, random_state=0))
-    model = ImageParts(N_PARTS, random_state=0).fit(images[:LEARNED], labels[:LEARNED])
+    recognition = evaluate_recognition(pictures, _model)
+    model = _model().fit(images[:LEARNED], labels[:LEARNED])
     others = images[LEARNED:]
     holes = others.copy()
     holes[:, HIDDEN] = np.nan
@@ -62,6 +63,10 @@ def image_demo_facts(folder: Path) -> Facts:
         },
         "written": [str(parts), str(repair)],
     }
+
+
+def _model() -> ImageParts:
+    return ImageParts(N_PARTS, smoothness=SMOOTHNESS, random_state=0)
 
 
 def _wrong(guess: NDArray[np.float64], true: NDArray[np.float64]) -> float:

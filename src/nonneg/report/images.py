@@ -185,8 +185,8 @@ def gallery(images: Sequence[NDArray[Any]] | NDArray[Any], columns: int | None =
 
     Parameters
     ----------
-    images : sequence of array (height, width) or (height, width, 3)
-        NaN is drawn as a check pattern.
+    images : sequence of array (height, width) or (height, width, channels)
+        NaN is drawn as a check pattern. Other channels than three are drawn as their mean.
     columns : int, optional
         Default: about as many as rows.
 
@@ -195,7 +195,7 @@ def gallery(images: Sequence[NDArray[Any]] | NDArray[Any], columns: int | None =
     ndarray (height, width) or (height, width, 3)
         Enlarged by a whole number to about 640 pixels.
     """
-    shown = np.stack([_checked(np.asarray(image, dtype=np.float64)) for image in images])
+    shown = np.stack([_checked(_drawable(image)) for image in images])
     n, height, width = shown.shape[:3]
     across = columns or max(1, math.ceil(math.sqrt(n * height / width)))
     down = math.ceil(n / across)
@@ -232,6 +232,11 @@ def _averages(plane: Array, n: int) -> Array:
     edges = np.linspace(0, len(plane), n + 1)
     first, last = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
     return np.stack([plane[a:b].mean(axis=0) for a, b in zip(first, last, strict=True)])
+
+
+def _drawable(image: NDArray[Any]) -> Array:
+    values = np.asarray(image, dtype=np.float64)
+    return values if values.ndim == 2 or values.shape[-1] == 3 else values.mean(axis=-1)
 
 
 def _checked(image: Array) -> Array:
