@@ -15,6 +15,7 @@ from nonneg.cli import (
     evaluate,
     explore,
     fit,
+    images,
     rank,
     recommend,
     report,
@@ -61,6 +62,8 @@ app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("topics")(topics.topics)
 app.command("topics-of")(topics.topics_of)
+app.command("images")(images.images)
+app.command("images-of")(images.images_of)
 app.command("classes")(classes.classes)
 app.command("signatures")(signatures.signatures)
 app.command("explore")(explore.explore)
