@@ -148,6 +148,9 @@ def everything(browser: Any, link: str) -> dict[str, str]:
             page.goto(home)
             paste(page, lines(X))
         note_pages(prefix)
+    page.goto(home)
+    start_example(page, "images")
+    note_pages()
     words = [["goal", "team", "match", "win"], ["vote", "law", "party", "court"]]
     texts = [" ".join(rng.choice(words[i % 2], 12)) for i in range(30)]
     page.goto(home)
@@ -167,9 +170,8 @@ def test_every_page_at_every_width_and_light(
     visit: Callable[..., Any], everything: dict[str, str], width: int, scheme: str
 ) -> None:
     page = visit(width, scheme)
-    assert {"data", "factors", "geometry", "recommend", "why", "topics", "classes", "rank"} <= set(
-        everything
-    )
+    words = "data factors geometry recommend why topics parts classes rank"
+    assert set(words.split()) <= set(everything)
     for name, address in everything.items():
         if name == "error":
             continue
@@ -284,6 +286,42 @@ def test_the_slider_cuts_the_tree(visit: Callable[..., Any], everything: dict[st
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     sync_api.expect(page.locator("#groups li")).to_have_count(4)
+
+
+def test_parts_add_up_and_hidden_pixels_are_repaired(
+    visit: Callable[..., Any], everything: dict[str, str]
+) -> None:
+    page = visit()
+    page.goto(everything["parts"])
+    told = page.locator("#told")
+    sync_api.expect(told).to_contain_text("parts:")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    sync_api.expect(told).to_have_text("no part yet")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(told).to_contain_text("2 of ")
+    page.locator("#hide").scroll_into_view_if_needed()
+    box = page.locator("#hide").bounding_box()
+    size = box["width"] / 8
+    page.mouse.move(box["x"] + 1.5 * size, box["y"] + 3.5 * size)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 6.5 * size, box["y"] + 3.5 * size, steps=12)
+    page.mouse.up()
+    sync_api.expect(page.locator("#hidden")).to_have_text("6 of 64 pixels are hidden.")
+    page.get_by_text("Repaired: off by").wait_for()
+    page.get_by_role("button", name="Show everything").click()
+    sync_api.expect(page.locator("#hidden")).to_have_text("Nothing is hidden.")
+    page.locator("#hide").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    sync_api.expect(page.locator("#hidden")).to_have_text("1 of 64 pixels are hidden.")
+    page.get_by_role("button", name="Hide the middle").click()
+    sync_api.expect(page.locator("#hidden")).to_have_text("24 of 64 pixels are hidden.")
+    page.get_by_text("Repaired: off by").wait_for()
+    page.wait_for_timeout(300)
+    shot(page, "repaired-1280-light")
 
 
 def test_markup_in_names_stays_text(visit: Callable[..., Any]) -> None:

@@ -33,6 +33,7 @@ def filled() -> Iterator[Visitor]:
         someone.post("/open/2/fit/classes", data={"rank": 2, "runs": 2})
         someone.post("/open/2/fit/rank", data={"first": 1, "last": 2, "runs": 2})
         someone.post("/open/3/fit/topics", data={"rank": 2})
+        someone.post("/open/2/fit/parts", data={"rank": 2, "width": 1})
         yield someone
 
 

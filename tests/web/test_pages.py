@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 import json
@@ -9,6 +10,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 pytest.importorskip("fastapi")
 
@@ -150,6 +152,51 @@ def test_texts_become_topics(visitor: Visitor) -> None:
     assert carried == {1 + int(np.argmax(facts["document"]["shares"]))}
     assert visitor.client.get(f"{page}?document=2").status_code == 200
     assert visitor.client.get(f"{page}.json?document=99").status_code == 404
+
+
+def test_a_table_of_pictures_becomes_parts_and_hidden_pixels_are_repaired(
+    visitor: Visitor,
+) -> None:
+    digits = load_digits().images[:120]
+    text = "\n".join(",".join(map(str, image.ravel())) for image in digits)
+    at = visitor.post("/paste", data={"text": text}).rsplit("/", 1)[0]
+    assert "whole lines" in visitor.post(f"{at}/fit/parts", data={"width": 7})["message"]
+    page = visitor.post(f"{at}/fit/parts", data={"width": 8, "rank": 9})
+    facts = visitor.get(f"{page}.json?document=3")
+    model = nonneg.ImageParts(9, random_state=0).fit(digits)
+    assert facts["relative_error"] == pytest.approx(model.relative_error_)
+    assert facts["pictures"] == 120
+    assert [part["share"] for part in facts["parts"]] == pytest.approx(model.energy_)
+    stages = model.stages(digits[2])
+    assert [stage["number"] - 1 for stage in facts["picture"]["stages"]] == [
+        stage.part for stage in stages
+    ]
+    assert np.allclose(pixels(facts["picture"]["pixels"]), digits[2] / 16, atol=0.5 / 255)
+    mend = f"{page.rsplit('/', 1)[0]}/repair.json"
+    hidden = [20, 21, 28, 29]
+    asked = {"picture": 3, "hidden": hidden}
+    told = visitor.client.post(mend, json=asked, headers={"origin": ORIGIN}).json()
+    holes = digits[2].copy()
+    holes.ravel()[hidden] = np.nan
+    repaired = model.inpaint(holes) / 16
+    assert np.allclose(pixels(told["pixels"]), repaired, atol=0.51 / 255)
+    wrong = (repaired - digits[2] / 16).ravel()[hidden]
+    assert told["error"] == pytest.approx(np.sqrt(np.mean(wrong**2)), abs=1e-6)
+    for bad in ([64], list(range(64))):
+        asked = {"picture": 3, "hidden": bad}
+        refused = visitor.client.post(mend, json=asked, headers={"origin": ORIGIN})
+        assert refused.status_code == 400
+        assert " · " in refused.json()["error"]
+    assert visitor.client.get(f"{page}.json?document=121").status_code == 404
+    saved = visitor.client.get(f"{page.rsplit('/', 1)[0]}/model").content
+    again = visitor.post("/open", files={"file": ("saved.nonneg", saved)})
+    assert visitor.get(f"{again}.json")["picture"] is None
+    assert visitor.client.get(again).status_code == 200
+
+
+def pixels(told: dict) -> np.ndarray:
+    values = np.frombuffer(base64.b64decode(told["bytes"]), dtype=np.uint8)
+    return values.reshape(told["height"], told["width"]) / 255
 
 
 def test_classes_are_cut_where_the_slider_is_and_ranks_compared(visitor: Visitor) -> None:

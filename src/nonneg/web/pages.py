@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "factors_of",
     "first_page",
     "pages_of",
+    "picture_of",
     "why_facts",
 ]
 
@@ -47,7 +48,7 @@ class Query:
     user, item : str
         Of *Why* and *Recommend*; "" is the first one.
     document : int
-        Of *Topics*, from 1.
+        Of *Topics*, from 1; the picture of *Parts*, from 1.
     cut : int
         Of *Classes*: how many classes to cut the tree into, 0: as fitted.
     top : int
@@ -349,6 +350,31 @@ def _classes(entry: Entry, query: Query) -> Facts:
     return facts
 
 
+def picture_of(entry: Entry, number: int) -> Any:
+    """Return one of the pictures that can be looked at, from 1."""
+    pictures = entry.opened.about.get("pictures")
+    n = 0 if pictures is None else len(pictures)
+    if not 1 <= number <= n:
+        raise UnknownNameError(
+            f"there is no picture {number} · {n} can be looked at · ask for one of them"
+        )
+    at = slice(number - 1, number)
+    return replace(pictures, pixels=pictures.pixels[at], names=pictures.names[at], labels=None)
+
+
+def _parts(entry: Entry, query: Query) -> Facts:
+    from nonneg.report.image_steps import part_facts, step_facts
+    from nonneg.report.images import image_facts
+
+    model, pictures = entry.opened.thing, entry.opened.about.get("pictures")
+    facts = image_facts(model) | {"parts": part_facts(model), "picture": None, "pictures": 0}
+    if pictures is not None:
+        facts["pictures"] = len(pictures)
+        shown = picture_of(entry, query.document)
+        facts["picture"] = step_facts(model, shown) | {"place": query.document}
+    return facts
+
+
 def cut_labels(model: Any, query: Query) -> Any:
     """Return the class of each sample, from 0, where the tree is cut into so many."""
     agreed, cut = model.consensus_, query.cut or model.n_components
@@ -398,6 +424,7 @@ PAGES = {
         Page("recommend", "Recommend", _recommend),
         Page("why", "Why", why_facts),
         Page("topics", "Topics", _topics),
+        Page("parts", "Parts", _parts),
         Page("classes", "Classes", _classes),
         Page("signatures", "Signatures", _signatures),
         Page("rank", "Rank", _rank),
@@ -413,6 +440,7 @@ KINDS = {
     "recommender": ("a recommender", ("recommend", "why", "factors")),
     "topics": ("topics", ("topics",)),
     "classifier": ("topics and classes", ("topics",)),
+    "images": ("parts of pictures", ("parts",)),
     "classes": ("classes", ("classes",)),
     "signatures": ("signatures", ("signatures",)),
     "rank": ("a choice of the rank", ("rank",)),

@@ -25,6 +25,7 @@ from nonneg.core.alternate import Step
 from nonneg.errors import InputError, NonnegError
 from nonneg.io.documents import Documents
 from nonneg.io.expression import unique_names
+from nonneg.io.pictures import Pictures
 from nonneg.io.ratings import Ratings
 from nonneg.io.table import Table
 from nonneg.web.store import Limits, Opened
@@ -35,6 +36,7 @@ __all__ = [
     "Example",
     "FitClasses",
     "FitFactors",
+    "FitParts",
     "FitRecommender",
     "FitTopics",
     "OpenFile",
@@ -48,6 +50,10 @@ _FEW_RATINGS = 21  # different values of a column of ratings, 0 to 10 in halves
 _MANY_WORDS = 4.0  # mean words of a cell in a column of texts
 _BLOCK = 1 << 20
 _DEMO_TOPICS = 12
+# Parts of digits, how many digits they are found in, and the first of the others that is shown: it
+# is repaired about as well as most.
+_STROKES, _LEARNED, _FIRST = 25, 1500, 1701
+_PICTURES = 500  # that can be looked at
 
 
 class Say:
@@ -264,6 +270,7 @@ _MODELS = {
     "Recommender": "recommender",
     "TopicModel": "topics",
     "TopicClassifier": "classifier",
+    "ImageParts": "images",
     "Metagenes": "classes",
     "Signatures": "signatures",
 }
@@ -309,12 +316,26 @@ def _library(say: Say) -> Opened:
 def _digits(say: Say) -> Opened:
     from sklearn.datasets import load_digits
 
+    from nonneg.apps.images import ImageParts
+    from nonneg.io.pictures import as_pictures
+
     data: Any = load_digits()
-    names = tuple(f"pixel {i // 8 + 1},{i % 8 + 1}" for i in range(64))
-    rows = tuple(f"image {i + 1}, a {t}" for i, t in enumerate(data.target.tolist()))
-    table = Table(np.asarray(data.data), rows, names, "handwritten digits, 8 × 8 pixels")
-    fitted = FitFactors(table, 16).run(say, Limits())
-    return replace(fitted, about={"X": table.values})
+    names = tuple(f"digit {i + 1}, a {t}" for i, t in enumerate(data.target.tolist()))
+    pictures = replace(as_pictures(data.images / 16.0, data.target), names=names)
+    say.phase(f"finding {_STROKES} parts")
+    model = ImageParts(_STROKES, smoothness=0.1, random_state=0, callback=say.step)
+    model.fit(_some(pictures, slice(0, _LEARNED)))
+    model.callback = None  # which belongs to this process
+    return Opened("images", model, {"pictures": _some(pictures, slice(_FIRST, None))})
+
+
+def _some(pictures: Pictures, which: slice) -> Pictures:
+    return replace(
+        pictures,
+        pixels=pictures.pixels[which],
+        names=pictures.names[which],
+        labels=None if pictures.labels is None else pictures.labels[which],
+    )
 
 
 def _tumours(say: Say) -> Opened:
@@ -344,7 +365,7 @@ EXAMPLES = {
     ),
     "images": _Made(
         "Images in parts",
-        "1,797 handwritten digits as sums of sixteen strokes.",
+        "Handwritten digits as sums of strokes; hide pixels, and see them repaired.",
         _digits,
     ),
     "classes": _Made(
@@ -433,6 +454,42 @@ def _as_ratings(data: Ratings | Table) -> Ratings:
         np.array(names[0], dtype=object),
         np.array(names[1], dtype=object),
     )
+
+
+@dataclass(frozen=True)
+class FitParts:
+    """Find parts of pictures that are the rows of a table."""
+
+    table: Table
+    width: int
+    rank: int = 25
+    smoothness: float = 0.0
+    seed: int = 0
+
+    def run(self, say: Say, limits: Limits) -> Opened:
+        """Fit, telling each iteration."""
+        from nonneg.apps.images import ImageParts
+        from nonneg.io.pictures import as_pictures
+
+        X: Any = self.table.values
+        sparse = scipy.sparse.issparse(X)
+        rows, columns = X.shape
+        if columns % self.width:
+            raise InputError(
+                f"pictures {self.width} pixels wide · {columns} columns are not whole lines of "
+                "that · say how wide they are"
+            )
+        values = (X.toarray() if sparse else X).reshape(rows, -1, self.width)
+        pictures = as_pictures(values)
+        if self.table.row_names is not None:
+            pictures = replace(pictures, names=self.table.row_names)
+        say.phase(f"finding {self.rank} parts of {rows:,} pictures")
+        model = ImageParts(
+            self.rank, smoothness=self.smoothness, random_state=self.seed, callback=say.step
+        )
+        model.fit(pictures)
+        model.callback = None  # which belongs to this process
+        return Opened("images", model, {"pictures": _some(pictures, slice(0, _PICTURES))})
 
 
 @dataclass(frozen=True)

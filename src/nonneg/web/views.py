@@ -26,7 +26,7 @@ from starlette.concurrency import run_in_threadpool
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.report.facts import Facts
 from nonneg.web.jobs import Job, Jobs
-from nonneg.web.pages import KINDS, PAGES, Query, first_page, pages_of
+from nonneg.web.pages import KINDS, PAGES, Query, first_page, pages_of, picture_of
 from nonneg.web.pictures import picture
 from nonneg.web.store import Entry, Limits, Store
 from nonneg.web.tasks import (
@@ -35,6 +35,7 @@ from nonneg.web.tasks import (
     Example,
     FitClasses,
     FitFactors,
+    FitParts,
     FitRecommender,
     FitTopics,
     OpenFile,
@@ -320,6 +321,21 @@ def fit_topics(
     return _begun(explorer, f"{entry.name}: topics", FitTopics(documents, rank, seed), entry)
 
 
+@router.post("/open/{number}/fit/parts")
+def fit_parts(
+    explorer: _Here,
+    entry: _Open,
+    width: Annotated[int, Form(ge=1, le=200_000)],
+    rank: _Rank = 25,
+    smoothness: Annotated[float, Form(ge=0, le=1000, allow_inf_nan=False)] = 0.0,
+    seed: _Seed = 0,
+) -> RedirectResponse:
+    """Find parts of pictures, which are the rows of a table."""
+    table = _data(entry, "table")
+    task = FitParts(table, width, rank, smoothness, seed)
+    return _begun(explorer, f"{entry.name}: {rank} parts", task, entry)
+
+
 @router.post("/open/{number}/fit/classes")
 def fit_classes(
     explorer: _Here,
@@ -430,6 +446,23 @@ def why_for(entry: _Open, taste: Taste) -> Facts:
     return explanation_facts(why, model=model, titles=titles) | {"sentences": list(why.sentences)}
 
 
+class Hidden(BaseModel):
+    """Pixels of a picture that are to be repaired: places from 0, row by row."""
+
+    model_config = ConfigDict(extra="forbid")
+    picture: Annotated[int, Limit(ge=1, le=2**31 - 1)] = 1
+    hidden: Annotated[list[Annotated[int, Limit(ge=0, le=2**31 - 1)]], Limit(max_length=200_000)]
+
+
+@router.post("/open/{number}/repair.json")
+def repair(entry: _Open, asked: Hidden) -> Facts:
+    """A picture with pixels hidden, repaired by the parts that the rest shows."""
+    from nonneg.report.image_steps import repair_facts
+
+    model = _data(entry, "images")
+    return repair_facts(model, picture_of(entry, asked.picture), asked.hidden)
+
+
 def _own_ratings(entry: Entry, taste: Taste) -> dict[Any, float]:
     from nonneg.report.taste import find_item
 
@@ -453,7 +486,7 @@ def _facts_of(entry: Entry, word: str, query: Query) -> tuple[str, Callable[[], 
 
 
 @router.get("/open/{number}/pictures/{name}.json")
-async def picture_of(
+async def figure_of(
     entry: _Open,
     name: str,
     query: _Asked,
@@ -474,7 +507,7 @@ async def _answer(entry: Entry, key: str, compute: Callable[[], Facts]) -> bytes
 
 @router.get("/open/{number}/{page}.json")
 async def twin(entry: _Open, page: str, query: _Asked, request: Request) -> Response:
-    """The facts of a page: data, factors, geometry, recommend, why, topics, classes, rank."""
+    """The facts of a page: data, factors, geometry, recommend, why, topics, parts, classes."""
     return _noted(request, entry, await _answer(entry, *_facts_of(entry, page, query)))
 
 

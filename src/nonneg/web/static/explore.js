@@ -1,8 +1,8 @@
-// The one script of the explorer. Pages are complete without it, but for what is live: a fit under
+// The script of every page of the explorer. Pages are complete without it, but for what is live: a fit under
 // way, ratings of one's own, sliders and pictures. Texts from data are set as text, never as markup.
 
-const $ = (selector, where = document) => where.querySelector(selector);
-const $$ = (selector, where = document) => [...where.querySelectorAll(selector)];
+export const $ = (selector, where = document) => where.querySelector(selector);
+export const $$ = (selector, where = document) => [...where.querySelectorAll(selector)];
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -11,7 +11,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-async function ask(url, body) {
+export async function ask(url, body) {
   const sent = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   const answer = await fetch(url, sent);
   const facts = await answer.json();
@@ -19,7 +19,7 @@ async function ask(url, body) {
   return facts;
 }
 
-function later(wait, work) {
+export function later(wait, work) {
   let timer;
   return (...given) => {
     clearTimeout(timer);
