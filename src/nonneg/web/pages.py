@@ -354,7 +354,7 @@ def picture_of(entry: Entry, number: int) -> Any:
     """Return one of the pictures that can be looked at, from 1."""
     pictures = entry.opened.about.get("pictures")
     n = 0 if pictures is None else len(pictures)
-    if not 1 <= number <= n:
+    if pictures is None or not 1 <= number <= n:
         raise UnknownNameError(
             f"there is no picture {number} · {n} can be looked at · ask for one of them"
         )
