@@ -279,7 +279,7 @@ if (cut) {
     const groups = new Map();
     facts.consensus.labels.forEach((label, at) => groups.set(label, [...(groups.get(label) ?? []), facts.consensus.samples[at]]));
     $("#groups").replaceChildren(...[...groups].map(([label, members]) => make("li", {},
-      make("span", { class: `chip t${(label - 1) % 12}` }, String(label)), " ", make("strong", {}, String(members.length)), " ",
+      make("span", { class: `chip t${(label - 1) % 14}` }, String(label)), " ", make("strong", {}, String(members.length)), " ",
       make("span", { class: "members" }, members.slice(0, 30).join("; ")))));
     const figure = $(".plot[data-name=consensus]");
     figure.dataset.figure = figure.dataset.figure.replace(/\?.*/, "") + `?cut=${cut.value}`;
