@@ -58,6 +58,16 @@ def test_reports_of_the_other_commands(run: Run, counts: Path, tmp_path: Path) -
     run("report", saved, "-o", path, "--force", "-u", "u2", "-i", "i2")
     assert 'data-figure="recommendations"' in path.read_text(encoding="utf-8")
 
+    channels = tmp_path / "channels.csv"
+    kinds = [f"{a}[{b}]{c}" for a in "ACGT" for b in ("C>A", "C>T", "T>C") for c in "ACGT"]
+    table = np.random.default_rng(0).poisson(5, (len(kinds), 8))
+    rows = [f"{kind},{','.join(map(str, row))}" for kind, row in zip(kinds, table, strict=True)]
+    channels.write_text("kind,a,b,c,d,e,f,g,h\n" + "\n".join(rows) + "\n")
+    path = tmp_path / "signatures.html"
+    options = ("-k", 2, "--runs", 3, "--orientation", "channels-by-samples")
+    run("signatures", channels, *options, "--report", path)
+    assert 'data-figure="profiles"' in path.read_text(encoding="utf-8")
+
     path = tmp_path / "rank.html"
     run("rank", counts, "--ranks", "2..3", "--runs", 3, "--report", path)
     assert 'data-figure="curves"' in path.read_text(encoding="utf-8")

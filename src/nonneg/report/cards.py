@@ -207,12 +207,12 @@ def _card(one: Facts, t: int, most: int) -> str:
     lines = "".join(
         f'<div title="{escape(entry["name"])}: {number(entry["weight"])}" '
         'style="display:flex;gap:6px;align-items:center">'
-        '<span style="flex:0 0 56%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
+        '<span style="flex:0 0 54%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
         f"{escape(entry['name'])}</span>"
         '<span style="flex:1 1 auto"><span style="display:block;height:9px;'
         f"background:{colour(t)};print-color-adjust:exact;-webkit-print-color-adjust:exact;"
         f'width:{max(2.0, 100 * entry["weight"] / largest):.0f}%"></span></span>'
-        '<span style="flex:0 0 3.4em;text-align:right;opacity:.75;font-size:12px">'
+        '<span style="flex:0 0 4.4em;text-align:right;opacity:.75;font-size:12px">'
         f"{number(entry['weight'])}</span></div>"
         for entry in listed
     )

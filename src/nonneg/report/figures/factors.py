@@ -27,6 +27,7 @@ __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
+_NAMED = 60  # so many lines have their names beside them
 _CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
@@ -127,8 +128,7 @@ def factors(facts: Facts) -> Figure:
     """
     rows, columns, names = facts["rows"], facts["columns"], facts["components"]
     data = [_factor(rows, names, "", "W"), _factor(columns, names, "2", "H")]
-    most = max(len(rows["names"]), len(columns["names"]))
-    tall = height_for(min(most, 60))
+    tall = max(_height(len(rows["names"])), _height(len(columns["names"])))
     note = "; ".join(part for part in (rows["note"], columns["note"]) if part)
     shared = {"fixedrange": True, "side": "top", **axis_names(names, limit=14)}
     if len(names) > 6 or max(map(len, names)) > 3:
@@ -206,6 +206,11 @@ def _heat(
     return shown
 
 
+def _height(n_rows: int) -> int:
+    """Of a heat map: room for names, if they are there."""
+    return height_for(n_rows) if n_rows <= _NAMED else 560
+
+
 def _cell(value: float, largest: float) -> str:
     if not np.isfinite(value):
         return ""
@@ -220,13 +225,13 @@ def _json(values: Numbers) -> list[list[float | None]]:
 def approximation(facts: Facts) -> Figure:
     """X beside WH on one scale of colours; cells of X that nobody knows stay empty."""
     rows, columns = facts["rows"], facts["columns"]
-    highest = facts["highest"] or 1.0
     tables = [
         np.array([[np.nan if cell is None else cell for cell in row] for row in facts[key]])
         for key in ("X", "WH")
     ]
+    highest, least = _darkest(np.concatenate(tables), facts["highest"] or 1.0)
     data = [
-        _heat(table / highest, table, rows["names"], columns["names"], at, what)
+        _heat(np.minimum(table / highest, 1.0), table, rows["names"], columns["names"], at, what)
         for table, at, what in zip(tables, ("", "2"), ("X", "WH"), strict=True)
     ]
     data[1] |= {
@@ -235,7 +240,7 @@ def approximation(facts: Facts) -> Figure:
             "thickness": 12,
             "outlinewidth": 0,
             "tickvals": [0, 0.5, 1],
-            "ticktext": [number(share * highest) for share in (0, 0.5, 1)],
+            "ticktext": ["0", number(highest / 2), least + number(highest)],
         },
     }
     note = "; ".join(part for part in (rows["note"], columns["note"]) if part)
@@ -244,13 +249,19 @@ def approximation(facts: Facts) -> Figure:
         data,
         title=f"X (left), WH (right), relative error {number(facts['relative_error'])}",
         note=note,
-        height=height_for(min(len(rows["names"]), 60)) + 80,
+        height=_height(len(rows["names"])) + 80,
         least=560,
         xaxis={"domain": [0, 0.48], **across},
         xaxis2={"domain": [0.52, 1], "anchor": "y2", **across},
         yaxis={**axis_names(rows["names"], limit=20), "autorange": "reversed"},
         yaxis2={"anchor": "x2", "matches": "y", "showticklabels": False, "showgrid": False},
     )
+
+
+def _darkest(table: Numbers, highest: float) -> tuple[float, str]:
+    """What has the darkest colour, and its sign: a few huge cells do not make all others pale."""
+    usual = float(np.nanquantile(table, 0.98)) if np.isfinite(table).any() else highest
+    return (usual, "≥ ") if 0 < 2 * usual < highest else (highest, "")
 
 
 def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors") -> Figure:
