@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nonneg.apps.images import ImageParts
     from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
     from nonneg.apps.topic_labels import TopicClassifier
@@ -45,6 +46,7 @@ __all__ = [  # noqa: RUF022
     "Recommender",
     "TopicModel",
     "TopicClassifier",
+    "ImageParts",
     "Metagenes",
     "save",
     "load",
@@ -72,6 +74,7 @@ _WHERE = {
     "Recommender": "nonneg.apps.recommend",
     "TopicModel": "nonneg.apps.topics",
     "TopicClassifier": "nonneg.apps.topic_labels",
+    "ImageParts": "nonneg.apps.images",
     "Metagenes": "nonneg.apps.metagenes",
     "save": "nonneg.models",
     "load": "nonneg.models",

@@ -26,6 +26,7 @@ from nonneg.io.files import PathLike
 from nonneg.io.model_file import ModelRecord, read_record, write_record
 
 if TYPE_CHECKING:
+    from nonneg.apps.images import ImageParts
     from nonneg.apps.metagenes import Metagenes
     from nonneg.apps.recommend import Recommender
     from nonneg.apps.signatures import Signatures
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from nonneg.apps.topics import TopicModel
     from nonneg.estimators import NMF
 
-    Application = Recommender | TopicModel | TopicClassifier | Metagenes | Signatures
+    Application = Recommender | TopicModel | TopicClassifier | ImageParts | Metagenes | Signatures
 
 __all__ = ["is_model_file", "load", "name_features", "save"]
 
@@ -44,6 +45,7 @@ _APPLICATIONS = {
     "recommender": ("nonneg.apps.recommend", "Recommender"),
     "topics": ("nonneg.apps.topics", "TopicModel"),
     "topic_classifier": ("nonneg.apps.topic_labels", "TopicClassifier"),
+    "images": ("nonneg.apps.images", "ImageParts"),
     "metagenes": ("nonneg.apps.metagenes", "Metagenes"),
     "signatures": ("nonneg.apps.signatures", "Signatures"),
 }
@@ -100,7 +102,7 @@ def load(path: PathLike) -> Factorization | NMF | Application:
 
     Returns
     -------
-    NMF, Factorization, Recommender, TopicModel, TopicClassifier, Metagenes or Signatures
+    NMF, Factorization, Recommender, TopicModel, TopicClassifier, ImageParts, Metagenes, Signatures
         Whatever was saved. An estimator is fitted and can `transform`.
 
     Raises

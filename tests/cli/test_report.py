@@ -35,6 +35,7 @@ def test_what_cannot_be_drawn_is_said(
 ) -> None:
     path = tmp_path / "a.html"
     assert "recommenders" in fails("report", model, "-o", path, "--user", "Ann")
+    assert "parts of pictures" in fails("report", model, "-o", path, "--image", counts)
     assert "reads it" in fails("report", model, "-o", model, "--force")
     path.write_text("mine")
     assert "exists already" in fails("report", model, "-o", path)
@@ -67,6 +68,16 @@ def test_reports_of_the_other_commands(run: Run, counts: Path, tmp_path: Path) -
     options = ("-k", 2, "--runs", 3, "--orientation", "channels-by-samples")
     run("signatures", channels, *options, "--report", path)
     assert 'data-figure="profiles"' in path.read_text(encoding="utf-8")
+
+    pictures = tmp_path / "pictures.npy"
+    np.save(pictures, np.random.default_rng(0).random((9, 5, 4)))
+    path, saved = tmp_path / "images.html", tmp_path / "images.nonneg"
+    run("images", pictures, "-k", 3, "--report", path, "-o", saved)
+    assert 'data-figure="steps"' in path.read_text(encoding="utf-8")
+    one = tmp_path / "one.npy"
+    np.save(one, np.random.default_rng(1).random((1, 5, 4)))
+    run("report", saved, "-o", path, "--force", "--image", one)
+    assert 'data-figure="steps"' in path.read_text(encoding="utf-8")
 
     path = tmp_path / "rank.html"
     run("rank", counts, "--ranks", "2..3", "--runs", 3, "--report", path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nonneg
-from nonneg import Metagenes, Recommender, TopicModel, consensus, factorize, select_rank
+from nonneg import ImageParts, Metagenes, Recommender, TopicModel, consensus, factorize, select_rank
 from nonneg.apps import talk
 from nonneg.apps.bio import Signatures
 from nonneg.errors import InputError
@@ -17,12 +17,19 @@ from nonneg.report import figures
 from nonneg.report.factors import factor_facts
 from nonneg.report.figures.style import plain, text
 from nonneg.report.html import report_facts, report_html
+from nonneg.report.parts import part_facts, step_facts
 from nonneg.report.taste import explanation_facts
 
 go = pytest.importorskip("plotly.graph_objects")
 
 MARKUP = "<b>bold</b> & <script>alert(1)</script> $x^2$"
 DOCUMENTS = ["cats purr", "cats and dogs", "dogs bark"] * 3 + ["rain falls", "rain and snow"] * 3
+# Sums of three patterns, none of them black.
+IMAGES = np.tensordot(
+    np.random.default_rng(1).dirichlet(np.ones(3), 24),
+    np.random.default_rng(0).random((3, 4, 4)),
+    axes=1,
+)
 
 
 def _table():
@@ -44,6 +51,7 @@ def things():
         "TopicClassifier": nonneg.TopicClassifier(TopicModel(2)).fit(
             DOCUMENTS, ["pets"] * 9 + ["weather"] * 6
         ),
+        "ImageParts": ImageParts(3, random_state=0).fit(IMAGES),
         "Metagenes": Metagenes(3, ranks=(2, 3), n_runs=4, random_state=0).fit(X),
         "Signatures": Signatures([2, 3], n_runs=3, random_state=0).fit(X),
         "RankSelection": select_rank(X, [2, 3], n_runs=3, n_repeats=1, random_state=0),
@@ -58,6 +66,7 @@ KINDS = [
     "Explanation",
     "TopicModel",
     "TopicClassifier",
+    "ImageParts",
     "Metagenes",
     "Signatures",
     "RankSelection",
@@ -67,6 +76,7 @@ OPTIONS = {
     "approximation": {"X": _table()},
     "recommendations": {"user": "Jai"},
     "waterfall": {"user": "Jai", "item": "Black Mirror"},
+    "steps": {"image": IMAGES[:1]},
 }
 
 
@@ -240,9 +250,31 @@ def test_large_tables_give_small_figures():
         assert len(json.dumps(drawn)) < 1_500_000, kind
 
 
-def test_pictures_stand_in_a_gallery():
-    facts = {"pictures": [[[0.0, 1.0], [1.0, 0.0]]] * 3, "names": ["a", "<b>", "c"], "title": "3"}
+@pytest.mark.parametrize("cell", [7, [1, 2, 3]])
+def test_pictures_stand_in_a_gallery(cell):
+    picture = [[cell, None], [cell, cell], [cell, cell]]
+    facts = {"pictures": [picture] * 7, "names": ["<b>", *"abcdef"], "title": "7", "note": ""}
     drawn = figures.parts(facts)
-    assert len(drawn["data"]) == 3
-    assert drawn["layout"]["annotations"][1]["text"] == "&lt;b&gt;"
     go.Figure(drawn)
+    assert drawn["layout"]["annotations"][0]["text"] == "&lt;b&gt;"
+    (trace,) = drawn["data"]
+    flat = [one for row in trace["z"] for one in row]
+    known = [one for one in flat if one not in (None, [0, 0, 0, 0])]
+    assert known == [cell if cell == 7 else [*cell, 255]] * 35
+
+
+def test_steps_add_the_parts_until_the_picture_is_there(things):
+    model = things["ImageParts"]
+    facts = step_facts(model, IMAGES[:1], n=2)
+    assert facts["parts"][:2] == [stage.part + 1 for stage in model.stages(IMAGES[:1], 2)]
+    assert np.all(np.diff(facts["errors"]) < 0)
+    assert facts["errors"][-1] == pytest.approx(model.errors_[0], rel=0.02)
+    assert len(facts["pictures"]) == len(facts["names"]) == 4
+    assert np.array_equal(facts["pictures"][0], np.round(255 * IMAGES[0]))
+    assert len(part_facts(model, most=2)["pictures"]) == 2
+    hidden = np.where(np.eye(4, dtype=bool)[None], np.nan, IMAGES[:1])
+    assert step_facts(model, hidden)["pictures"][0][1][1] is None
+    with pytest.raises(InputError, match="steps are those of one"):
+        step_facts(model, IMAGES[:2])
+    with pytest.raises(InputError, match="none of the parts"):
+        step_facts(model, np.zeros((1, 4, 4)))

@@ -14,6 +14,7 @@ from nonneg.cli import (
     doctor,
     evaluate,
     fit,
+    images,
     rank,
     recommend,
     report,
@@ -60,6 +61,8 @@ app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("topics")(topics.topics)
 app.command("topics-of")(topics.topics_of)
+app.command("images")(images.images)
+app.command("images-of")(images.images_of)
 app.command("classes")(classes.classes)
 app.command("signatures")(signatures.signatures)
 app.command("doctor")(doctor.doctor)

@@ -42,6 +42,7 @@ _AS_OPTIONS = {
     "time=COLUMN": "--time COLUMN",
     'label="folder"': "--label folder",
     "n_topics=": "-k ",
+    "n_parts=": "-k ",
     "lower n_topics": "lower -k",
     "min_df=": "--min-df ",
     "max_df=": "--max-df ",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,14 +39,22 @@ def _classes(work: Work) -> Drawn:
     return class_demo_facts(), draw_demo_classes.demo
 
 
-_DEMOS = {"ratings": _ratings, "topics": _topics, "classes": _classes}
+def _images(work: Work) -> Drawn:
+    from nonneg.cli import draw_images
+    from nonneg.report.image_demo import image_demo_facts
+
+    folder = Path(tempfile.mkdtemp(prefix="nonneg-demo-"))
+    return image_demo_facts(folder), draw_images.demo
+
+
+_DEMOS = {"ratings": _ratings, "topics": _topics, "images": _images, "classes": _classes}
 
 
 def demo(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]", help="Which: ratings, topics or classes.", show_default=False
+            metavar="[NAME]", help="Which: ratings, topics, images or classes.", show_default=False
         ),
     ] = "ratings",
     as_json: AsJson = False,
@@ -52,7 +62,8 @@ def demo(
     """Walk through an example: five people, seven shows, one question.
 
     Start here if you never saw a nonnegative matrix factorization. Other examples find topics of
-    texts that every machine has (nonneg demo topics) and classes of tumours (nonneg demo classes).
+    texts that every machine has (nonneg demo topics), parts of handwritten digits (nonneg demo
+    images) and classes of tumours (nonneg demo classes).
     """
     if name not in _DEMOS:
         raise InputError(f"there is no example {name!r} · there are {', '.join(_DEMOS)} · name one")

@@ -40,6 +40,7 @@ _USES = {
     "Recommender": "nonneg recommend MODEL --user U",
     "TopicModel": "nonneg topics-of MODEL NEWDOCS",
     "TopicClassifier": "nonneg topics-of MODEL NEWDOCS",
+    "ImageParts": "nonneg images-of MODEL PICTURES",
     "Metagenes": "nonneg.load(MODEL).classify(table) in Python",
     "Signatures": "nonneg.load(MODEL).exposures(catalogue) in Python",
 }

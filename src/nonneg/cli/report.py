@@ -56,6 +56,12 @@ def report(
     titles: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What items are called: id, title.")
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of parts of pictures: one to be put together from them."
+        ),
+    ] = None,
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The heading.", show_default="its kind")
     ] = None,
@@ -66,7 +72,7 @@ def report(
 
     Example: nonneg report genes.nonneg -o genes.html
     """
-    inputs = [path for path in (table, titles) if path is not None]
+    inputs = [path for path in (table, titles, image) if path is not None]
     check_report(output, force, model, *inputs)
     with Work() as work:
         work.phase("loading")
@@ -74,6 +80,8 @@ def report(
 
         loaded = load(model)
         given = _given(work, loaded, model, table, user, item, titles)
+        if image is not None:
+            given["image"] = _image(loaded, image)
         work.phase("drawing")
         loaded.write_report(output, title=title, force=force, **given)
         facts = {
@@ -84,6 +92,15 @@ def report(
         }
     answer(facts, as_json, lambda: iter([f"Figures: {', '.join(facts['figures'])}"]))
     wrote(output, as_json)
+
+
+def _image(loaded: Any, path: Path) -> str:
+    if type(loaded).__name__ != "ImageParts":
+        raise InputError(
+            f"--image is for parts of pictures · this is a saved {type(loaded).__name__} · leave "
+            "it out"
+        )
+    return str(path)
 
 
 def _given(

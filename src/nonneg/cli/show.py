@@ -67,6 +67,13 @@ def _topics(model: Any, top: int, titles: Path | None) -> Shown:
     return saved_facts(model, top=top), draw_topics.topics
 
 
+def _images(model: Any, top: int, titles: Path | None) -> Shown:
+    from nonneg.cli import draw_images
+    from nonneg.report.images import image_facts
+
+    return image_facts(model), draw_images.parts
+
+
 def _classes(model: Any, top: int, titles: Path | None) -> Shown:
     from nonneg.cli import draw_classes
     from nonneg.report.classes import class_facts
@@ -86,6 +93,7 @@ _KINDS = {
     "Recommender": _recommender,
     "TopicModel": _topics,
     "TopicClassifier": _topics,
+    "ImageParts": _images,
     "Metagenes": _classes,
     "Signatures": _signatures,
 }

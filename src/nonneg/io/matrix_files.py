@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from nonneg.errors import FileFormatError
 from nonneg.io.cells import Coder, Duplicates
-from nonneg.io.files import read_bytes, read_parquet
+from nonneg.io.files import format_suffix, read_bytes, read_parquet
 from nonneg.io.text_table import Content, is_long_header, long_content
 
-__all__ = ["read_mtx", "read_npy", "read_npz", "read_parquet_table"]
+__all__ = ["read_arrays", "read_mtx", "read_npy", "read_npz", "read_parquet_table"]
 
 # Arrays of an npz file that hold names, not values.
 _NAMES = ("row_names", "column_names")
@@ -92,11 +92,20 @@ def read_npy(source: str) -> Content:
     return Content(_numbers(_load_npy(read_bytes(source), source), source))
 
 
-def read_npz(source: str) -> Content:
-    """Read the sparse matrix or the only array of an npz file, with `row_names`, `column_names`."""
+def read_arrays(source: str) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an npy or npz file, of any number of dimensions, by name."""
+    if format_suffix(source) == ".npy":
+        return {"values": _load_npy(read_bytes(source), source)}
+    arrays = _load_npz(source)
+    if not arrays:
+        raise FileFormatError(f"cannot read '{source}': it holds no array. Save one in it.")
+    return arrays
+
+
+def _load_npz(source: str) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(source))) as archive:
-            arrays = {
+            return {
                 name.removesuffix(".npy"): _load_npy(archive.read(name), source)
                 for name in archive.namelist()
             }
@@ -104,6 +113,11 @@ def read_npz(source: str) -> Content:
         if isinstance(error, FileFormatError):
             raise
         raise _damaged(source, "npz", error) from None
+
+
+def read_npz(source: str) -> Content:
+    """Read the sparse matrix or the only array of an npz file, with `row_names`, `column_names`."""
+    arrays = _load_npz(source)
     rows, columns = (_names(arrays.pop(key, None), key, source) for key in _NAMES)
     if "format" in arrays and "shape" in arrays:
         values = _sparse(arrays, source)

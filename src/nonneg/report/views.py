@@ -397,6 +397,18 @@ def _class_flows(model: Any) -> Figure:
     return figures.class_flows(class_facts(model, top=0))
 
 
+def _gallery(model: Any, *, most: int = 100) -> Figure:
+    from nonneg.report.parts import part_facts
+
+    return figures.parts(part_facts(model, most=most))
+
+
+def _steps(model: Any, image: Any, *, n: int = 10, missing: Any = None) -> Figure:
+    from nonneg.report.parts import step_facts
+
+    return figures.parts(step_facts(model, image, n=n, missing=missing))
+
+
 def _profiles(model: Any) -> Figure:
     return figures.profiles(model.names_, model.channels_, model.components_.tolist())
 
@@ -473,6 +485,19 @@ _VIEWS: dict[str, dict[str, View]] = {
         **_cone_views(_class_fit),
         "convergence": _convergence(lambda model: model.factorization_),
     },
+    "ImageParts": {
+        "parts": View(
+            _gallery, "What the pictures are made of: bright is much. The largest parts are first."
+        ),
+        "steps": View(
+            _steps,
+            "A picture and what it becomes when its parts are added one by one, with the relative "
+            "error that is left.",
+        ),
+        "components": _card_view(
+            _components, "Where the parts are", "Of each part the pictures that hold most of it."
+        ),
+    },
     "Signatures": {
         "profiles": View(
             _profiles, "The channels of each signature; colours are the kinds of mutation."
@@ -507,6 +532,7 @@ _FITTED = {
     "TopicModel": "components_",
     "TopicClassifier": "topics_",
     "Metagenes": "factorization_",
+    "ImageParts": "components_",
     "Signatures": "solutions_",
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from nonneg.report.figures.style import (
     SCALE,
     Figure,
     axis_names,
+    broken,
     colour,
     figure,
     height_for,
@@ -28,6 +31,8 @@ __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 _FEW_CELLS = 160  # so many have their number written into them
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
 _NAMED = 60  # so many lines have their names beside them
+# Pictures of a gallery: side by side; pixels of one, and of the least; its name, in widths.
+_ACROSS, _PICTURE, _LEAST, _LABEL = 8, 118, 84, 0.36
 _CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
@@ -288,64 +293,54 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
 
 
 def parts(facts: Facts) -> Figure:
-    """A gallery of pictures.
+    """A gallery of pictures with their names below.
 
     Parameters
     ----------
     facts : dict
-        `pictures` (each a list of rows of grey values in [0, 1], or of [r, g, b] in [0, 255]),
-        `names` and `title`; white means much where `inverted` is false.
+        `pictures`, all of one size (each a list of rows of grey values, or of [r, g, b], from 0 to
+        255; None where nothing is known), `names`, `title` and `note`.
     """
     pictures, names = facts["pictures"], facts["names"]
-    across = min(8, max(1, len(pictures)))
-    down = -(-len(pictures) // across)
-    data: list[Figure] = []
-    layout: Figure = {}
+    rows, columns = len(pictures[0]), len(pictures[0][0])
+    grey = not any(isinstance(cell, list) for one in pictures for row in one for cell in row)
+    # As many side by side as leave the last row fullest.
+    n = len(names)
+    fewest = min(_ACROSS, math.ceil(math.sqrt(n)))
+    across = min(range(fewest, min(_ACROSS, n) + 1), key=lambda wide: (-n % wide, -wide))
+    beside, below = max(1, round(0.08 * columns)), math.ceil(_LABEL * columns)
+    tall, wide = rows + below, columns + beside
+    down = math.ceil(n / across)
+    page: list[list[Any]] = [[None] * (across * wide) for _ in range(down * tall)]
     notes: list[Figure] = []
-    for t, picture in enumerate(pictures):
-        at = "" if t == 0 else str(t + 1)
-        i, j = divmod(t, across)
-        left, right = j / across + 0.004, (j + 1) / across - 0.004
-        top = 1 - i / down
-        low, high = top - 0.86 / down, top
-        grey = not isinstance(picture[0][0], list)
-        data.append(
-            {
-                "type": "heatmap" if grey else "image",
-                "z": picture,
-                "xaxis": f"x{at}",
-                "yaxis": f"y{at}",
-                "hoverinfo": "skip",
-                **({"showscale": False, "colorscale": _greys(facts)} if grey else {}),
-            }
-        )
-        bare = {"visible": False, "fixedrange": True, "constrain": "domain"}
-        layout[f"xaxis{at}"] = {**bare, "domain": [left, right], "anchor": f"y{at}"}
-        layout[f"yaxis{at}"] = {
-            **bare,
-            "domain": [max(low, 0.0), high],
-            "anchor": f"x{at}",
-            "autorange": "reversed",
-            "scaleanchor": f"x{at}",
-        }
+    for t, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        top, left = t // across * tall, t % across * wide
+        for i, row in enumerate(picture):
+            page[top + i][left : left + columns] = row
         notes.append(
             {
-                "text": text(names[t], 14),
-                "x": (left + right) / 2,
-                "y": max(low, 0.0),
-                "xref": "paper",
-                "yref": "paper",
+                "text": broken(name, 14, 2),
+                "x": left + (columns - 1) / 2,
+                "y": top + rows - 0.5,
                 "yanchor": "top",
                 "showarrow": False,
                 "font": {"size": 11},
             }
         )
-    height = 80 + 130 * down
-    return figure(data, title=facts["title"], height=height, annotations=notes, **layout)
-
-
-def _greys(facts: Facts) -> list[list[object]]:
-    dark, light = (0.0, "#000000"), (1.0, "#ffffff")
-    if facts.get("inverted"):
-        return [[0.0, light[1]], [1.0, dark[1]]]
-    return [list(dark), list(light)]
+    shown: Figure = {"type": "heatmap", "z": page, "zmin": 0, "zmax": 255, "showscale": False}
+    shown["colorscale"] = [[0.0, "#000000"], [1.0, "#ffffff"]]
+    if not grey:
+        clear = [0, 0, 0, 0]
+        cells = [[clear if cell is None else [*cell, 255] for cell in row] for row in page]
+        shown = {"type": "image", "z": cells, "colormodel": "rgba256"}
+    bare = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    return figure(
+        [{**shown, "hoverinfo": "skip"}],
+        title=facts["title"],
+        note=facts["note"],
+        height=60 + round(down * _PICTURE * tall / wide),
+        least=_LEAST * across,
+        annotations=notes,
+        xaxis={**bare, "range": [-0.5, across * wide - 0.5]},
+        yaxis={**bare, "range": [down * tall - 0.5, -0.5], "scaleanchor": "x"},
+    )
