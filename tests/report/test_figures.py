@@ -15,7 +15,7 @@ from nonneg.apps.bio import Signatures
 from nonneg.errors import InputError
 from nonneg.report import figures
 from nonneg.report.factors import factor_facts
-from nonneg.report.figures.style import plain, text
+from nonneg.report.figures.style import broken, colour, ink_on, plain, text
 from nonneg.report.html import report_facts, report_html
 from nonneg.report.parts import part_facts, step_facts
 from nonneg.report.taste import explanation_facts
@@ -126,6 +126,72 @@ def test_the_waterfall_sums_to_the_estimate(things, most):
     assert set(bars["measure"][:-1]) == {"relative"}
     assert sum(bars["x"][:-1]) == pytest.approx(facts["estimate"], abs=1e-9)
     assert len(bars["x"]) <= most + 1
+
+
+def test_small_parts_are_put_together_by_their_kind(things):
+    facts = dict(explanation_facts(things["Explanation"]))
+    plain_part = dict(facts["parts"][0])
+    tastes = [
+        {**plain_part, "component": t, "name": "x", "contribution": t / 64} for t in range(1, 31)
+    ]
+    ratings = [
+        {**plain_part, "item": "i", "name": "y", "contribution": -t / 64} for t in range(1, 9)
+    ]
+    parts = [plain_part, *tastes, *ratings]
+    facts |= {"parts": parts, "estimate": sum(part["contribution"] for part in parts)}
+    drawn = figures.waterfall(facts, most=6)
+    (bars,) = drawn["data"]
+    names = drawn["layout"]["yaxis"]["ticktext"]
+    assert "27 further tastes" in names
+    assert "8 further own ratings" in names
+    at = names.index("8 further own ratings")
+    assert bars["x"][at] == pytest.approx(-36 / 64)
+    assert sum(bars["x"][:-1]) == pytest.approx(facts["estimate"])
+    assert len(bars["x"]) == 7
+
+
+def test_one_numbering_of_classes_in_all_figures_of_a_model(things):
+    model = things["Metagenes"]
+    band = model.figure("consensus")["data"][2]["z"]
+    shown = [one for (one,) in band]
+    assert shown == (model.classes_[model.consensus_.order] + 1).tolist()
+
+
+def test_a_few_huge_cells_do_not_make_all_others_pale(planted_cells):
+    fit, X = planted_cells
+    drawn = fit.figure("approximation", X=X)
+    assert drawn["data"][1]["colorbar"]["ticktext"][-1].startswith("≥ ")
+    shades = np.array(drawn["data"][0]["z"])
+    assert shades.max() == 1
+    assert np.median(shades) > 0.1
+
+
+@pytest.fixture
+def planted_cells():
+    X = np.random.default_rng(0).random((30, 20)) + 0.5
+    X[0, 0] = 500.0
+    return factorize(X, 2, random_state=0), X
+
+
+def test_the_components_of_a_report_are_text_that_needs_no_script(things):
+    page = report_html(things["TopicModel"])
+    assert 'data-figure="components"' not in page
+    section = page.split('id="components"')[1].split("</section>")[0]
+    for name in things["TopicModel"].topic_names_:
+        assert name in section
+    assert "<script" not in section
+
+
+def test_names_are_broken_between_words():
+    assert broken("own rating of <Breakfast>", 14, 2) == "own rating of<br>&lt;Breakfast&gt;"
+    assert broken("x" * 40, 10, 1) == "x" * 9 + "…"
+    assert all(len(line) <= 10 for line in broken("y" * 40, 10, 2).split("<br>"))
+
+
+def test_every_ink_can_be_read_on_its_colour():
+    assert ink_on("#000000") == "#ffffff"
+    assert ink_on("#ffffff") != "#ffffff"
+    assert len({colour(t) for t in range(14)}) == 14
 
 
 def test_heat_maps_are_in_the_order_of_the_facts():

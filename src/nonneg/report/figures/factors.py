@@ -32,7 +32,7 @@ _FEW_CELLS = 160  # so many have their number written into them
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
 _NAMED = 60  # so many lines have their names beside them
 # Pictures of a gallery: side by side; pixels of one, and of the least; its name, in widths.
-_ACROSS, _PICTURE, _LEAST, _LABEL = 8, 118, 84, 0.36
+_ACROSS, _PICTURE, _LEAST, _LABEL = 8, 112, 84, 0.36
 _CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
@@ -334,6 +334,7 @@ def parts(facts: Facts) -> Figure:
         cells = [[clear if cell is None else [*cell, 255] for cell in row] for row in page]
         shown = {"type": "image", "z": cells, "colormodel": "rgba256"}
     bare = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    upward = {"constraintoward": "top", "scaleanchor": "x"}
     return figure(
         [{**shown, "hoverinfo": "skip"}],
         title=facts["title"],
@@ -342,5 +343,5 @@ def parts(facts: Facts) -> Figure:
         least=_LEAST * across,
         annotations=notes,
         xaxis={**bare, "range": [-0.5, across * wide - 0.5]},
-        yaxis={**bare, "range": [down * tall - 0.5, -0.5], "scaleanchor": "x"},
+        yaxis={**bare, "range": [down * tall - 0.5, -0.5], **upward},
     )
