@@ -25,6 +25,8 @@ def test_a_report_of_a_saved_model(run: Run, model: Path, counts: Path, tmp_path
     page = path.read_text(encoding="utf-8")
     assert "<h1>Two &lt;words&gt;</h1>" in page
     assert 'data-figure="approximation"' in page
+    run("report", model, "-o", path, "--table", counts, "--runs", 2, "--force")
+    assert "2 other runs (dashed)" in path.read_text(encoding="utf-8")
     facts = json.loads(run("report", model, "-o", path, "--force", "--json").out)
     assert facts["kind"] == "NMF"
     assert "cone" in facts["figures"]
@@ -36,6 +38,7 @@ def test_what_cannot_be_drawn_is_said(
     path = tmp_path / "a.html"
     assert "recommenders" in fails("report", model, "-o", path, "--user", "Ann")
     assert "parts of pictures" in fails("report", model, "-o", path, "--image", counts)
+    assert "add --table" in fails("report", model, "-o", path, "--runs", 2)
     assert "reads it" in fails("report", model, "-o", model, "--force")
     path.write_text("mine")
     assert "exists already" in fails("report", model, "-o", path)

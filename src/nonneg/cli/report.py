@@ -47,6 +47,12 @@ def report(
             metavar="TABLE", help="The table that was factorized, to be shown beside the factors."
         ),
     ] = None,
+    runs: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="With --table: fit from N other starts, and draw them, too.", min=0
+        ),
+    ] = 0,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="U", help="Whom to recommend to.")
     ] = None,
@@ -80,6 +86,8 @@ def report(
 
         loaded = load(model)
         given = _given(work, loaded, model, table, user, item, titles)
+        if runs:
+            given["runs"] = _other_runs(work, loaded, given.get("X"), runs)
         if image is not None:
             given["image"] = _image(loaded, image)
         work.phase("drawing")
@@ -92,6 +100,22 @@ def report(
         }
     answer(facts, as_json, lambda: iter([f"Figures: {', '.join(facts['figures'])}"]))
     wrote(output, as_json)
+
+
+def _other_runs(work: Work, loaded: Any, X: Any, n: int) -> list[Any]:
+    """The same fit from other starts: what changes is what the data do not settle."""
+    if X is None or type(loaded).__name__ != "NMF":
+        raise InputError(
+            "--runs factorizes a table again · there is none · add --table, of a saved NMF"
+        )
+    from sklearn.base import clone
+
+    fits = []
+    for seed in range(1, n + 1):
+        work.phase(f"run {seed} of {n}", seed / n)
+        other = clone(loaded).set_params(init="random", n_init=1, random_state=seed)
+        fits.append(other.fit(X).factorization_)
+    return fits
 
 
 def _image(loaded: Any, path: Path) -> str:

@@ -417,7 +417,11 @@ def _exposures(model: Any) -> Figure:
     from nonneg.report.grouping import structure_facts
 
     return figures.structure(
-        structure_facts(model.exposures_, model.samples_, model.names_),
+        structure_facts(
+            model.exposures_,
+            model.samples_,
+            [f"{t + 1}: {name}" for t, name in enumerate(model.names_)],
+        ),
         title="Which signatures made the mutations of each sample",
     )
 
@@ -502,7 +506,11 @@ _VIEWS: dict[str, dict[str, View]] = {
         "profiles": View(
             _profiles, "The channels of each signature; colours are the kinds of mutation."
         ),
-        "structure": View(_exposures, "One bar a sample, by the signatures that explain it."),
+        "structure": View(
+            _exposures,
+            "One bar a sample, by the signatures that explain it. The number above is of the "
+            "signature that leads.",
+        ),
         "ranks": View(
             _signature_ranks,
             "A number is stable if its signatures come back in runs on resampled counts.",

@@ -265,7 +265,7 @@ def approximation(facts: Facts) -> Figure:
 
 def _darkest(table: Numbers, highest: float) -> tuple[float, str]:
     """What has the darkest colour, and its sign: a few huge cells do not make all others pale."""
-    usual = float(np.nanquantile(table, 0.98)) if np.isfinite(table).any() else highest
+    usual = float(np.nanquantile(table, 0.995)) if np.isfinite(table).any() else highest
     return (usual, "≥ ") if 0 < 2 * usual < highest else (highest, "")
 
 
