@@ -16,7 +16,7 @@ __all__ = ["doctor_facts"]
 
 _NEEDED = ("numpy", "scipy", "scikit-learn", "narwhals", "safetensors", "threadpoolctl")
 _FRONT = ("typer", "rich")
-_OPTIONAL = ("pandas", "polars", "pyarrow", "anndata")
+_OPTIONAL = ("pandas", "polars", "pyarrow", "anndata", "pillow")
 
 
 def doctor_facts() -> dict[str, Any]:
