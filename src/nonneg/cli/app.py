@@ -13,6 +13,7 @@ from nonneg.cli import (
     demo,
     doctor,
     evaluate,
+    explore,
     fit,
     images,
     rank,
@@ -65,6 +66,7 @@ app.command("images")(images.images)
 app.command("images-of")(images.images_of)
 app.command("classes")(classes.classes)
 app.command("signatures")(signatures.signatures)
+app.command("explore")(explore.explore)
 app.command("doctor")(doctor.doctor)
 
 

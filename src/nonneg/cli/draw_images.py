@@ -212,24 +212,19 @@ def _recognition(found: Facts) -> Drawing:
 
 def _compression(rows: Sequence[Facts]) -> Drawing:
     yield heading("Compression")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("rank", "bytes", "of 1 a pixel", "PSNR", "SSIM", "PSNR of SVD", "SSIM of SVD"):
-        table.add_column(name, justify="right", no_wrap=True)
     ours = [row for row in rows if row["method"] == "nonneg"]
     theirs = {row["rank"]: row for row in rows if row["method"] == "svd"}
+    # Pictures below 11 × 11 pixels have none.
+    similar = ours[0]["ssim"] is not None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("rank", "bytes", "of 1 a pixel", "PSNR", "PSNR of SVD"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("SSIM", "SSIM of SVD") if similar else ():
+        table.add_column(name, justify="right", no_wrap=True)
     for row in ours:
         svd = theirs[row["rank"]]
-        table.add_row(
-            str(row["rank"]),
-            f"{row['bytes']:,}",
-            f"1/{row['ratio']:.1f}",
-            f"{row['psnr']:.1f} dB",
-            _number(row["ssim"]),
-            f"{svd['psnr']:.1f} dB",
-            _number(svd["ssim"]),
-        )
+        cells = [str(row["rank"]), f"{row['bytes']:,}", f"1/{row['ratio']:.1f}"]
+        cells += [f"{row['psnr']:.1f} dB", f"{svd['psnr']:.1f} dB"]
+        cells += [f"{row['ssim']:.3f}", f"{svd['ssim']:.3f}"] if similar else []
+        table.add_row(*cells)
     yield Padding(table, (0, 0, 0, 2))
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
