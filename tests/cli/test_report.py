@@ -25,6 +25,8 @@ def test_a_report_of_a_saved_model(run: Run, model: Path, counts: Path, tmp_path
     page = path.read_text(encoding="utf-8")
     assert "<h1>Two &lt;words&gt;</h1>" in page
     assert 'data-figure="approximation"' in page
+    run("report", model, "-o", path, "--table", counts, "--runs", 2, "--force")
+    assert "2 other runs (dashed)" in path.read_text(encoding="utf-8")
     facts = json.loads(run("report", model, "-o", path, "--force", "--json").out)
     assert facts["kind"] == "NMF"
     assert "cone" in facts["figures"]
@@ -35,6 +37,8 @@ def test_what_cannot_be_drawn_is_said(
 ) -> None:
     path = tmp_path / "a.html"
     assert "recommenders" in fails("report", model, "-o", path, "--user", "Ann")
+    assert "parts of pictures" in fails("report", model, "-o", path, "--image", counts)
+    assert "add --table" in fails("report", model, "-o", path, "--runs", 2)
     assert "reads it" in fails("report", model, "-o", model, "--force")
     path.write_text("mine")
     assert "exists already" in fails("report", model, "-o", path)
@@ -57,6 +61,26 @@ def test_reports_of_the_other_commands(run: Run, counts: Path, tmp_path: Path) -
     assert 'data-figure="waterfall"' in path.read_text(encoding="utf-8")
     run("report", saved, "-o", path, "--force", "-u", "u2", "-i", "i2")
     assert 'data-figure="recommendations"' in path.read_text(encoding="utf-8")
+
+    channels = tmp_path / "channels.csv"
+    kinds = [f"{a}[{b}]{c}" for a in "ACGT" for b in ("C>A", "C>T", "T>C") for c in "ACGT"]
+    table = np.random.default_rng(0).poisson(5, (len(kinds), 8))
+    rows = [f"{kind},{','.join(map(str, row))}" for kind, row in zip(kinds, table, strict=True)]
+    channels.write_text("kind,a,b,c,d,e,f,g,h\n" + "\n".join(rows) + "\n")
+    path = tmp_path / "signatures.html"
+    options = ("-k", 2, "--runs", 3, "--orientation", "channels-by-samples")
+    run("signatures", channels, *options, "--report", path)
+    assert 'data-figure="profiles"' in path.read_text(encoding="utf-8")
+
+    pictures = tmp_path / "pictures.npy"
+    np.save(pictures, np.random.default_rng(0).random((9, 5, 4)))
+    path, saved = tmp_path / "images.html", tmp_path / "images.nonneg"
+    run("images", pictures, "-k", 3, "--report", path, "-o", saved)
+    assert 'data-figure="steps"' in path.read_text(encoding="utf-8")
+    one = tmp_path / "one.npy"
+    np.save(one, np.random.default_rng(1).random((1, 5, 4)))
+    run("report", saved, "-o", path, "--force", "--image", one)
+    assert 'data-figure="steps"' in path.read_text(encoding="utf-8")
 
     path = tmp_path / "rank.html"
     run("rank", counts, "--ranks", "2..3", "--runs", 3, "--report", path)

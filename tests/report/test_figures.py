@@ -9,20 +9,27 @@ import numpy as np
 import pytest
 
 import nonneg
-from nonneg import Metagenes, Recommender, TopicModel, consensus, factorize, select_rank
+from nonneg import ImageParts, Metagenes, Recommender, TopicModel, consensus, factorize, select_rank
 from nonneg.apps import talk
 from nonneg.apps.bio import Signatures
 from nonneg.errors import InputError
 from nonneg.report import figures
 from nonneg.report.factors import factor_facts
-from nonneg.report.figures.style import plain, text
+from nonneg.report.figures.style import broken, colour, ink_on, plain, text
 from nonneg.report.html import report_facts, report_html
+from nonneg.report.parts import part_facts, step_facts
 from nonneg.report.taste import explanation_facts
 
 go = pytest.importorskip("plotly.graph_objects")
 
 MARKUP = "<b>bold</b> & <script>alert(1)</script> $x^2$"
 DOCUMENTS = ["cats purr", "cats and dogs", "dogs bark"] * 3 + ["rain falls", "rain and snow"] * 3
+# Sums of three patterns, none of them black.
+IMAGES = np.tensordot(
+    np.random.default_rng(1).dirichlet(np.ones(3), 24),
+    np.random.default_rng(0).random((3, 4, 4)),
+    axes=1,
+)
 
 
 def _table():
@@ -44,6 +51,7 @@ def things():
         "TopicClassifier": nonneg.TopicClassifier(TopicModel(2)).fit(
             DOCUMENTS, ["pets"] * 9 + ["weather"] * 6
         ),
+        "ImageParts": ImageParts(3, random_state=0).fit(IMAGES),
         "Metagenes": Metagenes(3, ranks=(2, 3), n_runs=4, random_state=0).fit(X),
         "Signatures": Signatures([2, 3], n_runs=3, random_state=0).fit(X),
         "RankSelection": select_rank(X, [2, 3], n_runs=3, n_repeats=1, random_state=0),
@@ -58,6 +66,7 @@ KINDS = [
     "Explanation",
     "TopicModel",
     "TopicClassifier",
+    "ImageParts",
     "Metagenes",
     "Signatures",
     "RankSelection",
@@ -67,6 +76,7 @@ OPTIONS = {
     "approximation": {"X": _table()},
     "recommendations": {"user": "Jai"},
     "waterfall": {"user": "Jai", "item": "Black Mirror"},
+    "steps": {"image": IMAGES[:1]},
 }
 
 
@@ -116,6 +126,72 @@ def test_the_waterfall_sums_to_the_estimate(things, most):
     assert set(bars["measure"][:-1]) == {"relative"}
     assert sum(bars["x"][:-1]) == pytest.approx(facts["estimate"], abs=1e-9)
     assert len(bars["x"]) <= most + 1
+
+
+def test_small_parts_are_put_together_by_their_kind(things):
+    facts = dict(explanation_facts(things["Explanation"]))
+    plain_part = dict(facts["parts"][0])
+    tastes = [
+        {**plain_part, "component": t, "name": "x", "contribution": t / 64} for t in range(1, 31)
+    ]
+    ratings = [
+        {**plain_part, "item": "i", "name": "y", "contribution": -t / 64} for t in range(1, 9)
+    ]
+    parts = [plain_part, *tastes, *ratings]
+    facts |= {"parts": parts, "estimate": sum(part["contribution"] for part in parts)}
+    drawn = figures.waterfall(facts, most=6)
+    (bars,) = drawn["data"]
+    names = drawn["layout"]["yaxis"]["ticktext"]
+    assert "27 further tastes" in names
+    assert "8 further own ratings" in names
+    at = names.index("8 further own ratings")
+    assert bars["x"][at] == pytest.approx(-36 / 64)
+    assert sum(bars["x"][:-1]) == pytest.approx(facts["estimate"])
+    assert len(bars["x"]) == 7
+
+
+def test_one_numbering_of_classes_in_all_figures_of_a_model(things):
+    model = things["Metagenes"]
+    band = model.figure("consensus")["data"][2]["z"]
+    shown = [one for (one,) in band]
+    assert shown == (model.classes_[model.consensus_.order] + 1).tolist()
+
+
+def test_a_few_huge_cells_do_not_make_all_others_pale(planted_cells):
+    fit, X = planted_cells
+    drawn = fit.figure("approximation", X=X)
+    assert drawn["data"][1]["colorbar"]["ticktext"][-1].startswith("≥ ")
+    shades = np.array(drawn["data"][0]["z"])
+    assert shades.max() == 1
+    assert np.median(shades) > 0.1
+
+
+@pytest.fixture
+def planted_cells():
+    X = np.random.default_rng(0).random((30, 20)) + 0.5
+    X[0, 0] = 500.0
+    return factorize(X, 2, random_state=0), X
+
+
+def test_the_components_of_a_report_are_text_that_needs_no_script(things):
+    page = report_html(things["TopicModel"])
+    assert 'data-figure="components"' not in page
+    section = page.split('id="components"')[1].split("</section>")[0]
+    for name in things["TopicModel"].topic_names_:
+        assert name in section
+    assert "<script" not in section
+
+
+def test_names_are_broken_between_words():
+    assert broken("own rating of <Breakfast>", 14, 2) == "own rating of<br>&lt;Breakfast&gt;"
+    assert broken("x" * 40, 10, 1) == "x" * 9 + "…"
+    assert all(len(line) <= 10 for line in broken("y" * 40, 10, 2).split("<br>"))
+
+
+def test_every_ink_can_be_read_on_its_colour():
+    assert ink_on("#000000") == "#ffffff"
+    assert ink_on("#ffffff") != "#ffffff"
+    assert len({colour(t) for t in range(14)}) == 14
 
 
 def test_heat_maps_are_in_the_order_of_the_facts():
@@ -240,9 +316,31 @@ def test_large_tables_give_small_figures():
         assert len(json.dumps(drawn)) < 1_500_000, kind
 
 
-def test_pictures_stand_in_a_gallery():
-    facts = {"pictures": [[[0.0, 1.0], [1.0, 0.0]]] * 3, "names": ["a", "<b>", "c"], "title": "3"}
+@pytest.mark.parametrize("cell", [7, [1, 2, 3]])
+def test_pictures_stand_in_a_gallery(cell):
+    picture = [[cell, None], [cell, cell], [cell, cell]]
+    facts = {"pictures": [picture] * 7, "names": ["<b>", *"abcdef"], "title": "7", "note": ""}
     drawn = figures.parts(facts)
-    assert len(drawn["data"]) == 3
-    assert drawn["layout"]["annotations"][1]["text"] == "&lt;b&gt;"
     go.Figure(drawn)
+    assert drawn["layout"]["annotations"][0]["text"] == "&lt;b&gt;"
+    (trace,) = drawn["data"]
+    flat = [one for row in trace["z"] for one in row]
+    known = [one for one in flat if one not in (None, [0, 0, 0, 0])]
+    assert known == [cell if cell == 7 else [*cell, 255]] * 35
+
+
+def test_steps_add_the_parts_until_the_picture_is_there(things):
+    model = things["ImageParts"]
+    facts = step_facts(model, IMAGES[:1], n=2)
+    assert facts["parts"][:2] == [stage.part + 1 for stage in model.stages(IMAGES[:1], 2)]
+    assert np.all(np.diff(facts["errors"]) < 0)
+    assert facts["errors"][-1] == pytest.approx(model.errors_[0], rel=0.02)
+    assert len(facts["pictures"]) == len(facts["names"]) == 4
+    assert np.array_equal(facts["pictures"][0], np.round(255 * IMAGES[0]))
+    assert len(part_facts(model, most=2)["pictures"]) == 2
+    hidden = np.where(np.eye(4, dtype=bool)[None], np.nan, IMAGES[:1])
+    assert step_facts(model, hidden)["pictures"][0][1][1] is None
+    with pytest.raises(InputError, match="steps are those of one"):
+        step_facts(model, IMAGES[:2])
+    with pytest.raises(InputError, match="none of the parts"):
+        step_facts(model, np.zeros((1, 4, 4)))

@@ -48,6 +48,12 @@ def report(
             metavar="TABLE", help="The table that was factorized, to be shown beside the factors."
         ),
     ] = None,
+    runs: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="With --table: fit from N other starts, and draw them, too.", min=0
+        ),
+    ] = 0,
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="U", help="Whom to recommend to.")
     ] = None,
@@ -56,6 +62,12 @@ def report(
     ] = None,
     titles: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What items are called: id, title.")
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of parts of pictures: one to be put together from them."
+        ),
     ] = None,
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The heading.", show_default="its kind")
@@ -67,7 +79,7 @@ def report(
 
     Example: nonneg report genes.nonneg -o genes.html
     """
-    inputs = [path for path in (table, titles) if path is not None]
+    inputs = [path for path in (table, titles, image) if path is not None]
     check_report(output, force, model, *inputs)
     with Work() as work:
         work.phase("loading")
@@ -80,6 +92,10 @@ def report(
                 "look at them with nonneg explore"
             )
         given = _given(work, loaded, model, table, user, item, titles)
+        if runs:
+            given["runs"] = _other_runs(work, loaded, given.get("X"), runs)
+        if image is not None:
+            given["image"] = _image(loaded, image)
         work.phase("drawing")
         loaded.write_report(output, title=title, force=force, **given)
         facts = {
@@ -90,6 +106,31 @@ def report(
         }
     answer(facts, as_json, lambda: iter([f"Figures: {', '.join(facts['figures'])}"]))
     wrote(output, as_json)
+
+
+def _other_runs(work: Work, loaded: Any, X: Any, n: int) -> list[Any]:
+    """The same fit from other starts: what changes is what the data do not settle."""
+    if X is None or type(loaded).__name__ != "NMF":
+        raise InputError(
+            "--runs factorizes a table again · there is none · add --table, of a saved NMF"
+        )
+    from sklearn.base import clone
+
+    fits = []
+    for seed in range(1, n + 1):
+        work.phase(f"run {seed} of {n}", seed / n)
+        other = clone(loaded).set_params(init="random", n_init=1, random_state=seed)
+        fits.append(other.fit(X).factorization_)
+    return fits
+
+
+def _image(loaded: Any, path: Path) -> str:
+    if type(loaded).__name__ != "ImageParts":
+        raise InputError(
+            f"--image is for parts of pictures · this is a saved {type(loaded).__name__} · leave "
+            "it out"
+        )
+    return str(path)
 
 
 def _given(

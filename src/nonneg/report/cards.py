@@ -137,6 +137,25 @@ def _of_signatures(model: Any, top: int, side: str) -> list[Facts]:
     ]
 
 
+def _of_parts(model: Any, top: int, side: str) -> list[Facts]:
+    del side
+    W = model.coefficients_
+    return [
+        {
+            "number": t + 1,
+            "name": f"part {t + 1}, most in",
+            "share": float(share),
+            "sparseness": float(sparse),
+            "entries": [
+                {"name": model.names_[i], "weight": float(W[i, t])}
+                for i in np.argsort(-W[:, t], kind="stable")[:top].tolist()
+                if W[i, t] > 0
+            ],
+        }
+        for t, (share, sparse) in enumerate(zip(model.energy_, model.sparseness_, strict=True))
+    ]
+
+
 def _of_inner(name: str, how: Callable[[Any, int, str], list[Facts]]) -> Any:
     return lambda model, top, side: how(getattr(model, name), top, side)
 
@@ -145,6 +164,7 @@ _CARDS: dict[str, Callable[[Any, int, str], list[Facts]]] = {
     "Factorization": _of_factors,
     "NMF": _of_inner("factorization_", _of_factors),
     "Consensus": _of_inner("fit", _of_factors),
+    "ImageParts": _of_parts,
     "Recommender": _of_taste,
     "TopicModel": _of_topics,
     "TopicClassifier": _of_inner("topics_", _of_topics),
@@ -207,12 +227,12 @@ def _card(one: Facts, t: int, most: int) -> str:
     lines = "".join(
         f'<div title="{escape(entry["name"])}: {number(entry["weight"])}" '
         'style="display:flex;gap:6px;align-items:center">'
-        '<span style="flex:0 0 56%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
+        '<span style="flex:0 0 54%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
         f"{escape(entry['name'])}</span>"
         '<span style="flex:1 1 auto"><span style="display:block;height:9px;'
         f"background:{colour(t)};print-color-adjust:exact;-webkit-print-color-adjust:exact;"
         f'width:{max(2.0, 100 * entry["weight"] / largest):.0f}%"></span></span>'
-        '<span style="flex:0 0 3.4em;text-align:right;opacity:.75;font-size:12px">'
+        '<span style="flex:0 0 4.4em;text-align:right;opacity:.75;font-size:12px">'
         f"{number(entry['weight'])}</span></div>"
         for entry in listed
     )

@@ -146,6 +146,28 @@ def _classes(model: Any) -> list[str]:
     ]
 
 
+def _parts(model: Any) -> list[str]:
+    from nonneg.report.images import image_facts
+
+    facts = image_facts(model)
+    wishes = {
+        "variant": facts["variant"],
+        "overlap": facts["overlap"],
+        "sparseness": facts["asked_sparseness"],
+        "smoothness": facts["smoothness"] or None,
+    }
+    asked = ", ".join(f"{name} {value}" for name, value in wishes.items() if value is not None)
+    colour = "grey" if facts["choices"]["grey"] else "colour"
+    return [
+        f"{facts['n_images']:,} {colour} images of {facts['height']} × {facts['width']} pixels "
+        f"were factorized into {facts['rank']} nonnegative parts, minimizing "
+        f"{_loss(facts['loss'])} ({asked}; {_seed(facts['seed'])}); the fit "
+        f"{_ended(facts['status'])} after {facts['n_iter']:,} iterations with a relative error of "
+        f"{facts['relative_error']:.4g}. Sparseness (Hoyer 2004) of the parts: "
+        f"{facts['sparseness']['mean']:.3f} on average."
+    ]
+
+
 def _signatures(model: Any) -> list[str]:
     from nonneg.report.signatures import signature_facts
 
@@ -190,6 +212,7 @@ _TEXTS: dict[str, Callable[[Any], list[str]]] = {
     "TopicModel": _topics,
     "TopicClassifier": lambda model: _topics(model.topics_),
     "Metagenes": _classes,
+    "ImageParts": _parts,
     "Signatures": _signatures,
     "RankSelection": _ranks,
     "Consensus": _consensus,

@@ -397,6 +397,18 @@ def _class_flows(model: Any) -> Figure:
     return figures.class_flows(class_facts(model, top=0))
 
 
+def _gallery(model: Any, *, most: int = 100) -> Figure:
+    from nonneg.report.parts import part_facts
+
+    return figures.parts(part_facts(model, most=most))
+
+
+def _steps(model: Any, image: Any, *, n: int = 10, missing: Any = None) -> Figure:
+    from nonneg.report.parts import step_facts
+
+    return figures.parts(step_facts(model, image, n=n, missing=missing))
+
+
 def _profiles(model: Any) -> Figure:
     return figures.profiles(model.names_, model.channels_, model.components_.tolist())
 
@@ -405,7 +417,11 @@ def _exposures(model: Any) -> Figure:
     from nonneg.report.grouping import structure_facts
 
     return figures.structure(
-        structure_facts(model.exposures_, model.samples_, model.names_),
+        structure_facts(
+            model.exposures_,
+            model.samples_,
+            [f"{t + 1}: {name}" for t, name in enumerate(model.names_)],
+        ),
         title="Which signatures made the mutations of each sample",
     )
 
@@ -473,11 +489,28 @@ _VIEWS: dict[str, dict[str, View]] = {
         **_cone_views(_class_fit),
         "convergence": _convergence(lambda model: model.factorization_),
     },
+    "ImageParts": {
+        "parts": View(
+            _gallery, "What the pictures are made of: bright is much. The largest parts are first."
+        ),
+        "steps": View(
+            _steps,
+            "A picture and what it becomes when its parts are added one by one, with the relative "
+            "error that is left.",
+        ),
+        "components": _card_view(
+            _components, "Where the parts are", "Of each part the pictures that hold most of it."
+        ),
+    },
     "Signatures": {
         "profiles": View(
             _profiles, "The channels of each signature; colours are the kinds of mutation."
         ),
-        "structure": View(_exposures, "One bar a sample, by the signatures that explain it."),
+        "structure": View(
+            _exposures,
+            "One bar a sample, by the signatures that explain it. The number above is of the "
+            "signature that leads.",
+        ),
         "ranks": View(
             _signature_ranks,
             "A number is stable if its signatures come back in runs on resampled counts.",
@@ -507,6 +540,7 @@ _FITTED = {
     "TopicModel": "components_",
     "TopicClassifier": "topics_",
     "Metagenes": "factorization_",
+    "ImageParts": "components_",
     "Signatures": "solutions_",
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from nonneg.report.figures.style import (
     SCALE,
     Figure,
     axis_names,
+    broken,
     colour,
     figure,
     height_for,
@@ -27,6 +30,9 @@ __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
+_NAMED = 60  # so many lines have their names beside them
+# Pictures of a gallery: side by side; pixels of one, and of the least; its name, in widths.
+_ACROSS, _PICTURE, _LEAST, _LABEL = 8, 112, 84, 0.36
 _CARD_ROW, _CARD_GAP, _CARD_NAME = 20, 62, 24
 
 
@@ -127,8 +133,7 @@ def factors(facts: Facts) -> Figure:
     """
     rows, columns, names = facts["rows"], facts["columns"], facts["components"]
     data = [_factor(rows, names, "", "W"), _factor(columns, names, "2", "H")]
-    most = max(len(rows["names"]), len(columns["names"]))
-    tall = height_for(min(most, 60))
+    tall = max(_height(len(rows["names"])), _height(len(columns["names"])))
     note = "; ".join(part for part in (rows["note"], columns["note"]) if part)
     shared = {"fixedrange": True, "side": "top", **axis_names(names, limit=14)}
     if len(names) > 6 or max(map(len, names)) > 3:
@@ -206,6 +211,11 @@ def _heat(
     return shown
 
 
+def _height(n_rows: int) -> int:
+    """Of a heat map: room for names, if they are there."""
+    return height_for(n_rows) if n_rows <= _NAMED else 560
+
+
 def _cell(value: float, largest: float) -> str:
     if not np.isfinite(value):
         return ""
@@ -220,13 +230,13 @@ def _json(values: Numbers) -> list[list[float | None]]:
 def approximation(facts: Facts) -> Figure:
     """X beside WH on one scale of colours; cells of X that nobody knows stay empty."""
     rows, columns = facts["rows"], facts["columns"]
-    highest = facts["highest"] or 1.0
     tables = [
         np.array([[np.nan if cell is None else cell for cell in row] for row in facts[key]])
         for key in ("X", "WH")
     ]
+    highest, least = _darkest(np.concatenate(tables), facts["highest"] or 1.0)
     data = [
-        _heat(table / highest, table, rows["names"], columns["names"], at, what)
+        _heat(np.minimum(table / highest, 1.0), table, rows["names"], columns["names"], at, what)
         for table, at, what in zip(tables, ("", "2"), ("X", "WH"), strict=True)
     ]
     data[1] |= {
@@ -235,7 +245,7 @@ def approximation(facts: Facts) -> Figure:
             "thickness": 12,
             "outlinewidth": 0,
             "tickvals": [0, 0.5, 1],
-            "ticktext": [number(share * highest) for share in (0, 0.5, 1)],
+            "ticktext": ["0", number(highest / 2), least + number(highest)],
         },
     }
     note = "; ".join(part for part in (rows["note"], columns["note"]) if part)
@@ -244,13 +254,19 @@ def approximation(facts: Facts) -> Figure:
         data,
         title=f"X (left), WH (right), relative error {number(facts['relative_error'])}",
         note=note,
-        height=height_for(min(len(rows["names"]), 60)) + 80,
+        height=_height(len(rows["names"])) + 80,
         least=560,
         xaxis={"domain": [0, 0.48], **across},
         xaxis2={"domain": [0.52, 1], "anchor": "y2", **across},
         yaxis={**axis_names(rows["names"], limit=20), "autorange": "reversed"},
         yaxis2={"anchor": "x2", "matches": "y", "showticklabels": False, "showgrid": False},
     )
+
+
+def _darkest(table: Numbers, highest: float) -> tuple[float, str]:
+    """What has the darkest colour, and its sign: a few huge cells do not make all others pale."""
+    usual = float(np.nanquantile(table, 0.995)) if np.isfinite(table).any() else highest
+    return (usual, "≥ ") if 0 < 2 * usual < highest else (highest, "")
 
 
 def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors") -> Figure:
@@ -277,64 +293,55 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
 
 
 def parts(facts: Facts) -> Figure:
-    """A gallery of pictures.
+    """A gallery of pictures with their names below.
 
     Parameters
     ----------
     facts : dict
-        `pictures` (each a list of rows of grey values in [0, 1], or of [r, g, b] in [0, 255]),
-        `names` and `title`; white means much where `inverted` is false.
+        `pictures`, all of one size (each a list of rows of grey values, or of [r, g, b], from 0 to
+        255; None where nothing is known), `names`, `title` and `note`.
     """
     pictures, names = facts["pictures"], facts["names"]
-    across = min(8, max(1, len(pictures)))
-    down = -(-len(pictures) // across)
-    data: list[Figure] = []
-    layout: Figure = {}
+    rows, columns = len(pictures[0]), len(pictures[0][0])
+    grey = not any(isinstance(cell, list) for one in pictures for row in one for cell in row)
+    # As many side by side as leave the last row fullest.
+    n = len(names)
+    fewest = min(_ACROSS, math.ceil(math.sqrt(n)))
+    across = min(range(fewest, min(_ACROSS, n) + 1), key=lambda wide: (-n % wide, -wide))
+    beside, below = max(1, round(0.08 * columns)), math.ceil(_LABEL * columns)
+    tall, wide = rows + below, columns + beside
+    down = math.ceil(n / across)
+    page: list[list[Any]] = [[None] * (across * wide) for _ in range(down * tall)]
     notes: list[Figure] = []
-    for t, picture in enumerate(pictures):
-        at = "" if t == 0 else str(t + 1)
-        i, j = divmod(t, across)
-        left, right = j / across + 0.004, (j + 1) / across - 0.004
-        top = 1 - i / down
-        low, high = top - 0.86 / down, top
-        grey = not isinstance(picture[0][0], list)
-        data.append(
-            {
-                "type": "heatmap" if grey else "image",
-                "z": picture,
-                "xaxis": f"x{at}",
-                "yaxis": f"y{at}",
-                "hoverinfo": "skip",
-                **({"showscale": False, "colorscale": _greys(facts)} if grey else {}),
-            }
-        )
-        bare = {"visible": False, "fixedrange": True, "constrain": "domain"}
-        layout[f"xaxis{at}"] = {**bare, "domain": [left, right], "anchor": f"y{at}"}
-        layout[f"yaxis{at}"] = {
-            **bare,
-            "domain": [max(low, 0.0), high],
-            "anchor": f"x{at}",
-            "autorange": "reversed",
-            "scaleanchor": f"x{at}",
-        }
+    for t, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        top, left = t // across * tall, t % across * wide
+        for i, row in enumerate(picture):
+            page[top + i][left : left + columns] = row
         notes.append(
             {
-                "text": text(names[t], 14),
-                "x": (left + right) / 2,
-                "y": max(low, 0.0),
-                "xref": "paper",
-                "yref": "paper",
+                "text": broken(name, 14, 2),
+                "x": left + (columns - 1) / 2,
+                "y": top + rows - 0.5,
                 "yanchor": "top",
                 "showarrow": False,
                 "font": {"size": 11},
             }
         )
-    height = 80 + 130 * down
-    return figure(data, title=facts["title"], height=height, annotations=notes, **layout)
-
-
-def _greys(facts: Facts) -> list[list[object]]:
-    dark, light = (0.0, "#000000"), (1.0, "#ffffff")
-    if facts.get("inverted"):
-        return [[0.0, light[1]], [1.0, dark[1]]]
-    return [list(dark), list(light)]
+    shown: Figure = {"type": "heatmap", "z": page, "zmin": 0, "zmax": 255, "showscale": False}
+    shown["colorscale"] = [[0.0, "#000000"], [1.0, "#ffffff"]]
+    if not grey:
+        clear = [0, 0, 0, 0]
+        cells = [[clear if cell is None else [*cell, 255] for cell in row] for row in page]
+        shown = {"type": "image", "z": cells, "colormodel": "rgba256"}
+    bare = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    upward = {"constraintoward": "top", "scaleanchor": "x"}
+    return figure(
+        [{**shown, "hoverinfo": "skip"}],
+        title=facts["title"],
+        note=facts["note"],
+        height=60 + round(down * _PICTURE * tall / wide),
+        least=_LEAST * across,
+        annotations=notes,
+        xaxis={**bare, "range": [-0.5, across * wide - 0.5]},
+        yaxis={**bare, "range": [down * tall - 0.5, -0.5], **upward},
+    )

@@ -87,7 +87,8 @@ def consensus_map(facts: Facts, *, cut: float | None = None) -> Figure:
         data,
         title=f"Consensus at rank {facts['rank']}",
         note=", ".join(said),
-        height=max(460, 150 + 20 * n) if n <= 50 else 640,
+        least=520 if n <= 50 else 320,
+        height=max(460, 110 + 17 * n) if n <= 50 else 640,
         xaxis={
             "domain": [0.05, 1],
             "range": [-0.5, n - 0.5],
