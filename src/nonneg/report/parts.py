@@ -67,8 +67,8 @@ def build_up_facts(
     -------
     dict
         `pictures` and `names` as of `gallery_facts` (the picture itself is first; of a missing
-        pixel the value is None), `parts` (numbers), `shares` (of the picture's brightness), `errors`
-        (relative error after each), `title` and `note`.
+        pixel the value is None), `parts` (numbers), `shares` (of the picture's brightness),
+        `errors` (relative error after each), `title` and `note`.
 
     Raises
     ------
