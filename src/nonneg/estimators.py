@@ -25,6 +25,7 @@ from nonneg.core.losses import HuberLoss, Loss
 from nonneg.errors import InputError
 from nonneg.frames import NamedMatrix, as_named_matrix, is_frame
 from nonneg.metrics import explained_share
+from nonneg.shown import Shown
 
 __all__ = ["NMF"]
 
@@ -34,7 +35,7 @@ _UNSETTLED = (Status.MAX_ITER, Status.TIME_LIMIT, Status.INTERRUPTED)
 _LINE_EVERY = 10
 
 
-class NMF(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # type: ignore[misc]
+class NMF(Shown, TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):  # type: ignore[misc]
     """Nonnegative matrix factorization: X ≈ W H with W, H ≥ 0.
 
     Each row of H (`components_`) is a part, each row of W says how much of every part a sample

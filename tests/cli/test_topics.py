@@ -180,7 +180,10 @@ def test_auto_and_tree(run: Run, mail: Path) -> None:
     facts = run("topics", mail, "-k", "auto", "--json").json
     assert sum(tried["chosen"] for tried in facts["evidence"]) == 1
     assert facts["n_topics"] in [t["n_topics"] for t in facts["evidence"] if t["chosen"]]
-    assert "what was tried" in run("topics", mail, "-k", "auto").out
+    drawn = run("topics", mail, "-k", "auto").out
+    assert "what was tried" in drawn
+    assert "Stability" in facts["preferences"]
+    assert facts["preferences"] in " ".join(drawn.split())
     facts = run("topics", mail, "-k", 3, "--tree", "--json").json
     assert {(flow["n_topics"], flow["n_next"]) for flow in facts["tree"]} == {(2, 3)}
     # Two topics of three subjects without a common word leave the third without any.

@@ -12,6 +12,7 @@
 //   full      every column, from a dense row or a sparse one spread out
 #pragma once
 
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -322,7 +323,9 @@ NONNEG_INLINE double kl_block(const EntryRow<T, I>& row, const int* ts, T* w, T*
     next = decided[i] ? next : wt;
     d[i] = next - wt;
     w[ts[i]] = next;
-    moved += h * d[i] * d[i];
+    // What rounding alone moves has not moved: else an exact half-step in float32 would never end.
+    constexpr T rounding = 4 * std::numeric_limits<T>::epsilon();
+    moved += std::abs(d[i]) > rounding * wt ? h * d[i] * d[i] : T(0);
   }
   if constexpr (kBlock == 1) {
     if (d[0] == 0) return 0;

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from nonneg.shown import Shown
+
 __all__ = [
     "Contribution",
     "Counterfactual",
@@ -93,7 +95,7 @@ class Neighbor:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Shown):
     """Why this estimate.
 
     Attributes

@@ -36,6 +36,7 @@ from nonneg.core.losses import HuberLoss, Loss
 from nonneg.errors import InputError
 from nonneg.io.pictures import Choices, Pictures, as_pictures
 from nonneg.metrics import hoyer_sparseness, relative_error
+from nonneg.shown import Shown
 
 __all__ = ["ImageParts", "Stage"]
 
@@ -84,7 +85,7 @@ class Stage:
     image: Array = field(repr=False)
 
 
-class ImageParts:
+class ImageParts(Shown):
     """Find the parts of pictures; describe, compare, recognise and repair with them.
 
     Parameters

@@ -36,6 +36,7 @@ from nonneg.io.expression import Expression, Orientation, read_expression
 from nonneg.selection.consensus import Consensus, consensus_of
 from nonneg.selection.measures import distance_silhouettes
 from nonneg.selection.stability import StableComponents, refit, stable_components
+from nonneg.shown import Shown
 
 __all__ = ["Classes", "Combine", "Marker", "Metagenes"]
 
@@ -89,7 +90,7 @@ class Classes:
     margins: NDArray[np.float64]
 
 
-class Metagenes:
+class Metagenes(Shown):
     """Find metagenes and classes of samples (or programs of cells) in an expression table.
 
     Parameters

@@ -48,6 +48,7 @@ from nonneg.core.alternate import Rule
 from nonneg.core.factorize import RandomState, as_generator, finite_number, whole_number
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.ratings import Ratings, read_ratings
+from nonneg.shown import Shown
 
 __all__ = ["Recommender"]
 
@@ -66,7 +67,7 @@ _KNOWN = 10.0
 _COUNTERFACTUALS = 3
 
 
-class Recommender:
+class Recommender(Shown):
     """Learn taste from ratings; predict, recommend, explain.
 
     Parameters

@@ -42,6 +42,7 @@ from nonneg.io.catalogue import (
     with_channels,
 )
 from nonneg.selection.stability import stable_components
+from nonneg.shown import Shown
 
 __all__ = ["Match", "Signatures", "Solution", "refit_signatures"]
 
@@ -107,7 +108,7 @@ class Match:
     mixtures: tuple[Mixture, ...]
 
 
-class Signatures:
+class Signatures(Shown):
     """Extract mutational signatures from a catalogue.
 
     Parameters

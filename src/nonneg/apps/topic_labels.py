@@ -27,6 +27,7 @@ from nonneg.apps.topic_source import texts_of
 from nonneg.apps.topics import TopicModel
 from nonneg.errors import InputError
 from nonneg.io.documents import Documents, Label
+from nonneg.shown import Shown
 
 __all__ = ["LabelEvaluation", "MethodScore", "TopicClassifier"]
 
@@ -98,7 +99,7 @@ class LabelEvaluation:
     f1: tuple[float, ...]
 
 
-class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TopicClassifier(Shown, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predict labels of documents from their topics.
 
     Parameters

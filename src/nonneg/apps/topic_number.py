@@ -21,7 +21,14 @@ from nonneg.core.factorize import factorize
 from nonneg.core.runs import factorize_runs
 from nonneg.selection.stability import stable_components
 
-__all__ = ["Heldout", "candidates", "held_out_score", "split_words", "weigh_numbers"]
+__all__ = [
+    "Heldout",
+    "candidates",
+    "held_out_score",
+    "preferences",
+    "split_words",
+    "weigh_numbers",
+]
 
 # Splits of the words, and runs compared, for each number tried.
 _SPLITS, _RUNS = 2, 6
@@ -81,6 +88,38 @@ def weigh_numbers(
         NumberEvidence(k, stability[at], held_out[at], coherence[at], at == chosen)
         for at, k in enumerate(numbers[: len(stability)])
     ]
+
+
+def preferences(tried: Sequence[NumberEvidence]) -> str:
+    r"""Return what each criterion prefers and how the number was chosen, in sentences.
+
+    Examples
+    --------
+    >>> rows = [(2, 1.0, 0.1, False), (3, 0.99, 0.2, True), (4, 0.7, 0.3, False)]
+    >>> said = preferences([NumberEvidence(k, s, h, 0.0, c) for k, s, h, c in rows])
+    >>> print(said.replace(". ", ".\n"))
+    Stability prefers 2, held-out words 4.
+    Of 2 and 3, whose topics come back in other runs (nearly) as surely, 3 foretells held-out best.
+    """
+    surest = max(entry.stability for entry in tried)
+    foretold = max(tried, key=lambda entry: entry.held_out).n_topics
+    chosen = next(entry.n_topics for entry in tried if entry.chosen)
+    stable = [e.n_topics for e in tried if round(e.stability, 3) == round(surest, 3)]
+    near = [e.n_topics for e in tried if e.stability >= _STABLE * surest]
+    if stable == [foretold]:
+        return f"Stability and held-out words both prefer {foretold}."
+    why = (
+        f"Only the topics of {chosen} come back in other runs that surely."
+        if near == [chosen]
+        else f"Of {_listed(near)}, whose topics come back in other runs (nearly) as surely, "
+        f"{chosen} foretells held-out best."
+    )
+    return f"Stability prefers {_listed(stable)}, held-out words {foretold}. {why}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 class Heldout(NamedTuple):

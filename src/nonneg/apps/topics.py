@@ -48,6 +48,7 @@ from nonneg.apps.topic_words import COMPANY_WORDS, Order, WordRanks, word_ranks
 from nonneg.core.factorize import RandomState, as_generator, solve_left, whole_number
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.documents import Documents
+from nonneg.shown import Shown
 
 __all__ = ["TopicModel"]
 
@@ -57,7 +58,7 @@ _SHORT = 20.0
 _LEVELS = 10
 
 
-class TopicModel(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class TopicModel(Shown, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Find topics in documents, the same on every run.
 
     Parameters

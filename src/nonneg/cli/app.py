@@ -13,10 +13,12 @@ from nonneg.cli import (
     demo,
     doctor,
     evaluate,
+    explore,
     fit,
     images,
     rank,
     recommend,
+    report,
     show,
     signatures,
     topics,
@@ -54,6 +56,7 @@ app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("transform")(fit.transform)
 app.command("show")(show.show)
+app.command("report")(report.report)
 app.command("rank")(rank.rank)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
@@ -63,6 +66,7 @@ app.command("images")(images.images)
 app.command("images-of")(images.images_of)
 app.command("classes")(classes.classes)
 app.command("signatures")(signatures.signatures)
+app.command("explore")(explore.explore)
 app.command("doctor")(doctor.doctor)
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Seed, Threads, loss_value, rank_span
+from nonneg.cli.options import AsJson, Force, Report, Seed, Threads, loss_value, rank_span
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 
 if TYPE_CHECKING:
     from nonneg.apps.agreement import Agreement
@@ -102,6 +104,7 @@ def classes(
             help="A model (.nonneg), an AnnData (.h5ad), or a folder of tables.",
         ),
     ] = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -118,6 +121,7 @@ def classes(
         check_output(output, force, table)
     else:
         check_output(output, force)
+    check_report(report, force, *([table] if table.is_file() else []))
     listed = rank_span(ranks, "--ranks") if ranks else []
     with Work() as work:
         work.phase(f"reading {table.name}")
@@ -166,6 +170,7 @@ def classes(
             work.phase("writing")
             _save(model, data, output, agreement, force)
     answer(facts, as_json, lambda: draw_classes.classes(facts))
+    write_report(model, report, force, as_json)
     if output is not None:
         wrote(output, as_json)
 

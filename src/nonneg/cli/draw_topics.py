@@ -37,7 +37,7 @@ def topics(facts: Facts) -> Drawing:
     yield _table(facts["topics"], facts["n_documents"])
     yield from _examples(facts["topics"])
     if facts["evidence"]:
-        yield from _evidence(facts["evidence"])
+        yield from _evidence(facts["evidence"], facts["preferences"])
     if facts.get("tree"):
         yield from _tree(facts["tree"])
     if facts.get("periods"):
@@ -121,7 +121,7 @@ def _examples(rows: list[Facts]) -> Drawing:
     yield Padding(table, (0, 0, 0, 2))
 
 
-def _evidence(tried: list[Facts]) -> Drawing:
+def _evidence(tried: list[Facts], preferences: str) -> Drawing:
     yield heading("How many topics: what was tried")
     table = _columns(("topics", True), ("stability", True), ("held out", True), ("", False))
     for entry in tried:
@@ -130,6 +130,7 @@ def _evidence(tried: list[Facts]) -> Drawing:
             str(entry["n_topics"]), *numbers, Text("chosen", "bold") if entry["chosen"] else ""
         )
     yield Padding(table, (0, 0, 0, 2))
+    yield Padding(Text(preferences), (0, 0, 0, 2))
 
 
 def _tree(flows: list[Facts]) -> Drawing:

@@ -15,12 +15,15 @@ from nonneg.cli.options import (
     Force,
     Layout,
     ModelPath,
+    Report,
     Seed,
     TablePath,
     Threads,
     loss_value,
     missing_value,
 )
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,6 +100,7 @@ def fit(
     top: Annotated[
         int, typer.Option(metavar="N", help="Names to show of each component.", min=0)
     ] = 5,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,6 +109,7 @@ def fit(
     Example: nonneg fit genes.csv -k 3 -o genes.nonneg
     """
     check_output(output, force, table)
+    check_report(report, force, table)
     missing_values = missing_value(missing)
     with Work(max_iter, max_seconds) as work:
         work.phase("loading")
@@ -139,6 +144,7 @@ def fit(
         saved = None if output is None else str(save(model, output, force=force))
     facts = {"source": data.source, **factorization_facts(fitted, top=top), "saved": saved}
     answer(facts, as_json, lambda: draw.factorization(facts))
+    write_report(model, report, force, as_json, X=data.values, missing_values=missing_values)
     if output is not None:
         wrote(output, as_json)
     else:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, ModelPath, Seed, Threads
+from nonneg.cli.options import AsJson, Force, ModelPath, Report, Seed, Threads
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def images(
     ] = 1e-4,
     seed: Seed = 0,
     threads: Threads = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -99,6 +102,7 @@ def images(
     readable = [] if source.is_dir() else [source]
     for path in (output, parts):
         check_output(path, force, *readable)
+    check_report(report, force, *readable)
     with Work(max_iter) as work:
         work.phase("reading pictures")
         from nonneg.apps.images import ImageParts
@@ -140,6 +144,7 @@ def images(
             write_png(parts, gallery(model.part_images_), force=force)
         facts["parts"] = None if parts is None else str(parts)
     answer(facts, as_json, lambda: draw_images.parts(facts))
+    write_report(model, report, force, as_json, image=pictures.first())
     for path in (parts, output):
         if path is not None:
             wrote(path, as_json)
@@ -202,7 +207,7 @@ def images_of(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 written.append(write_png(path, image / peak, force=force))
         if stages is not None:
-            first = type(pictures)(pictures.pixels[:1], pictures.names[:1], None, choices)
+            first = pictures.first()
             given = pictures.pixels[0] if pictures.shape[-1] > 1 else pictures.pixels[0, :, :, 0]
             shown = [stage.image / choices.peak for stage in loaded.stages(first, 10)]
             if np.isnan(given).any():

@@ -16,6 +16,7 @@ __all__ = [
     "Force",
     "Layout",
     "ModelPath",
+    "Report",
     "Seed",
     "TablePath",
     "Threads",
@@ -34,6 +35,10 @@ Layout = Annotated[
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model.")]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write figures and methods here, as HTML."),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random start.", min=0)]
 TablePath = Annotated[
     Path,

@@ -9,7 +9,9 @@ import typer
 from nonneg.cli.console import Work, answer, note
 from nonneg.cli.options import (
     AsJson,
+    Force,
     Layout,
+    Report,
     Seed,
     TablePath,
     Threads,
@@ -17,6 +19,8 @@ from nonneg.cli.options import (
     missing_value,
     rank_span,
 )
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 
 if TYPE_CHECKING:
     from nonneg.io.table import Layout as LayoutWord
@@ -58,6 +62,8 @@ def rank(
     layout: Layout = "auto",
     seed: Seed = 0,
     threads: Threads = None,
+    report: Report = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how many components a table has, by several criteria, and whether they agree.
@@ -66,6 +72,7 @@ def rank(
     """
     tried = rank_span(ranks, "--ranks")
     missing_values = missing_value(missing)
+    check_report(report, force, table)
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw_rank
@@ -91,3 +98,4 @@ def rank(
         )
     facts = {"source": data.source, "shape": list(data.values.shape), **rank_facts(selection)}
     answer(facts, as_json, lambda: draw_rank.rank(facts))
+    write_report(selection, report, force, as_json)

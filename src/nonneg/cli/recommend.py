@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nonneg.cli.console import Work, answer, check_output, wrote
-from nonneg.cli.options import AsJson, Force, Seed, Threads
+from nonneg.cli.options import AsJson, Force, Report, Seed, Threads
 from nonneg.cli.rating_options import (
     Columns,
     FromUrl,
@@ -23,6 +23,8 @@ from nonneg.cli.rating_options import (
     learner,
     read,
 )
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ def recommend(
         Path | None,
         typer.Option("-o", "--output", metavar="MODEL", help="Save the recommender here."),
     ] = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -98,7 +101,7 @@ def recommend(
     Example: nonneg recommend ratings.csv --user Ann --item Heat
     """
     asked = user is not None or bool(like)
-    if not asked and (output is None or item is not None):
+    if not asked and ((output is None and report is None) or item is not None):
         raise InputError(
             "no user is named · recommendations are made for one person · add --user U, or "
             "--like ITEM=RATING for somebody new"
@@ -108,6 +111,7 @@ def recommend(
             "--user and --like name two people · recommendations are made for one · leave one out"
         )
     check_output(output, force, *([] if ratings is None else [ratings]))
+    check_report(report, force, *([] if ratings is None else [ratings]))
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw_taste
@@ -134,11 +138,13 @@ def recommend(
         facts = {"source": told, **recommender_facts(model)}
         liked = dict(_liked(word, model, names) for word in like or [])
         who = liked or user
+        pictured: dict[str, Any] = {"user": who, "titles": names} if asked else {"titles": names}
         drawing = draw_taste.recommender
         if item is not None:
             code = find_item(model, item, names)
             why = model.explain_for(liked, code) if liked else model.explain(user, code)
             facts |= explanation_facts(why, model=model, titles=names)
+            pictured["item"] = code
             drawing = draw_taste.explanation
         elif who is not None:
             facts |= recommendation_facts(
@@ -147,6 +153,7 @@ def recommend(
             drawing = draw_taste.recommendations
         facts["saved"] = None if output is None else str(save(model, output, force=force))
     answer(facts, as_json, lambda: drawing(facts))
+    write_report(model, report, force, as_json, **pictured)
     if output is not None:
         wrote(output, as_json)
 

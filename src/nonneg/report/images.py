@@ -17,6 +17,7 @@ from nonneg.io.pictures import Pictures
 from nonneg.report.facts import Facts
 
 __all__ = [
+    "averages",
     "compression_facts",
     "gallery",
     "image_facts",
@@ -249,13 +250,13 @@ def sketch(image: NDArray[Any]) -> list[list[int]]:
         max(1, min(limit, round(side)))
         for limit, side in zip(_SKETCH, (height * scale / 2, width * scale), strict=True)
     )
-    small = _averages(_averages(plane, rows).T, columns).T
+    small = averages(averages(plane, rows).T, columns).T
     shades = np.floor(small / (small.max() or 1.0) * SHADES).clip(0, SHADES - 1)
     told: list[list[int]] = shades.astype(int).tolist()
     return told
 
 
-def _averages(plane: Array, n: int) -> Array:
+def averages(plane: Array, n: int) -> Array:
     """Rows averaged to n, or repeated."""
     edges = np.linspace(0, len(plane), n + 1)
     first, last = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)

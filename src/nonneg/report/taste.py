@@ -18,6 +18,7 @@ __all__ = [
     "explanation_facts",
     "find_item",
     "neighbor_facts",
+    "reasoned_facts",
     "recommendation_facts",
     "recommender_facts",
     "taste_facts",
@@ -25,6 +26,7 @@ __all__ = [
 
 Titles = Mapping[str, str]
 Labels = Mapping[str, Sequence[str]]
+_BECAUSE = 3  # reasons of an item in a list
 
 
 def recommender_facts(model: Recommender) -> Facts:
@@ -117,6 +119,42 @@ def recommendation_facts(
             for found in best
         ],
     }
+
+
+def reasoned_facts(
+    model: Recommender,
+    user: Hashable | Mapping[Hashable, float],
+    n: int = 10,
+    *,
+    titles: Titles | None = None,
+    labels: Labels | None = None,
+) -> Facts:
+    """`recommendation_facts`, and with each of its items a `because`.
+
+    Returns
+    -------
+    dict
+        As `recommendation_facts`; each item also has `verdict`, `usual` and `because`: what adds
+        most to its estimate beyond the averages, at most three parts as `name`, `item` (None
+        unless it is a rating of the person's own) and `contribution`.
+    """
+    facts = recommendation_facts(model, user, n, titles=titles, labels=labels)
+    explain = model.explain_for if isinstance(user, Mapping) else model.explain
+    for found in facts["items"]:
+        why = explanation_facts(explain(user, found["item"]), model=model, titles=titles)  # type: ignore[arg-type]
+        parts = [
+            part
+            for part in why["parts"]
+            if part["contribution"] > 0 and (part["item"], part["component"]) != (None, None)
+        ]
+        own = [part for part in parts if part["item"] is not None]
+        first = sorted(own, key=lambda part: -part["contribution"])[:_BECAUSE]
+        chosen = first or parts[:1]
+        found["verdict"], found["usual"] = why["verdict"], why["usual"]
+        found["because"] = [
+            {name: part[name] for name in ("name", "item", "contribution")} for part in chosen
+        ]
+    return facts
 
 
 def explanation_facts(

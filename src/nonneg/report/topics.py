@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nonneg.apps.topic_labels import LabelEvaluation, TopicClassifier
 from nonneg.apps.topic_measures import grouping_scores, topic_diversity
+from nonneg.apps.topic_number import preferences
 from nonneg.apps.topic_results import DocumentTopics
 from nonneg.apps.topics import TopicModel
 from nonneg.io.documents import Documents, Label
@@ -86,6 +87,7 @@ def topic_facts(model: TopicModel, *, top: int = 10, examples: int = 1) -> Facts
             }
             for tried in model.evidence_
         ],
+        "preferences": preferences(model.evidence_) if model.evidence_ else "",
         "topics": [
             {
                 "number": row.topic + 1,

@@ -36,12 +36,13 @@ from nonneg.selection.measures import (
     mean_width,
 )
 from nonneg.selection.stability import identical_runs
+from nonneg.shown import Shown
 
 __all__ = ["Consensus", "check_samples", "consensus", "consensus_of", "finished", "run_labels"]
 
 
 @dataclass(frozen=True, eq=False)
-class Consensus:
+class Consensus(Shown):
     """What many runs of one rank agree on.
 
     Attributes

@@ -35,6 +35,7 @@ from nonneg.selection.consensus import Consensus, check_samples, consensus_of, f
 from nonneg.selection.held_out import bi_cross_validation, held_out_errors
 from nonneg.selection.measures import Matrix
 from nonneg.selection.stability import StableComponents, stable_components
+from nonneg.shown import Shown
 
 __all__ = ["CRITERIA", "RankRow", "RankSelection", "select_rank"]
 
@@ -98,7 +99,7 @@ class RankRow:
 
 
 @dataclass(frozen=True)
-class RankSelection:
+class RankSelection(Shown):
     """How many components, by each criterion.
 
     Attributes
