@@ -33,6 +33,7 @@ from nonneg.core.runs import factorize_runs
 from nonneg.core.smooth import factorize_smooth, sharpened
 from nonneg.errors import InputError
 from nonneg.io.expression import Expression, Orientation, read_expression
+from nonneg.selection.blas import calm_blas
 from nonneg.selection.consensus import Consensus, consensus_of
 from nonneg.selection.measures import distance_silhouettes
 from nonneg.selection.stability import StableComponents, refit, stable_components
@@ -394,17 +395,18 @@ class Metagenes(Shown):
                 )
                 for k in ranks
             }
-        fits = factorize_runs(
-            table.values,
-            ranks,
-            n_runs=self.n_runs,
-            loss=self.loss,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            n_threads=self.n_threads,
-            random_state=rng,
-            callback=self.callback,
-        )
+        with calm_blas(table.values):
+            fits = factorize_runs(
+                table.values,
+                ranks,
+                n_runs=self.n_runs,
+                loss=self.loss,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                n_threads=self.n_threads,
+                random_state=rng,
+                callback=self.callback,
+            )
         if len(fits) < len(ranks) * self.n_runs or any(fit.status in _CUT for fit in fits):
             raise KeyboardInterrupt
         return {k: fits[i * self.n_runs : (i + 1) * self.n_runs] for i, k in enumerate(ranks)}

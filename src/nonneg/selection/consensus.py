@@ -23,6 +23,7 @@ from nonneg.core.intake import MatrixLike, check_memory
 from nonneg.core.losses import Loss
 from nonneg.core.runs import factorize_runs
 from nonneg.errors import InputError
+from nonneg.selection.blas import calm_blas
 from nonneg.selection.measures import (
     Labels,
     Matrix,
@@ -183,21 +184,22 @@ def consensus(
     (dispersion); Şenbabaoğlu, Michailidis & Li (2014), Sci. Rep. 4 (pairs that are ambiguous).
     """
     check_samples(np.shape(cast(NDArray[np.generic], X)))
-    fits = factorize_runs(
-        X,
-        n_components,
-        n_runs=n_runs,
-        loss=loss,
-        solver=solver,
-        init=init,
-        missing_values=missing_values,
-        weights=weights,
-        max_iter=max_iter,
-        tol=tol,
-        n_threads=n_threads,
-        random_state=random_state,
-        callback=callback,
-    )
+    with calm_blas(X):
+        fits = factorize_runs(
+            X,
+            n_components,
+            n_runs=n_runs,
+            loss=loss,
+            solver=solver,
+            init=init,
+            missing_values=missing_values,
+            weights=weights,
+            max_iter=max_iter,
+            tol=tol,
+            n_threads=n_threads,
+            random_state=random_state,
+            callback=callback,
+        )
     return consensus_of(finished(fits))
 
 

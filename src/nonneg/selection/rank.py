@@ -31,6 +31,7 @@ from nonneg.core.intake import MatrixLike, as_data, sound_csr
 from nonneg.core.losses import Loss
 from nonneg.core.runs import factorize_runs
 from nonneg.errors import InputError
+from nonneg.selection.blas import calm_blas
 from nonneg.selection.consensus import Consensus, check_samples, consensus_of, finished
 from nonneg.selection.held_out import bi_cross_validation, held_out_errors
 from nonneg.selection.measures import Matrix
@@ -270,18 +271,19 @@ def select_rank(
 
         def runs(Y: MatrixLike, count: int, seed: int, what: str) -> list[list[Factorization]]:
             total = count * len(tried)
-            fits = factorize_runs(
-                Y,
-                tried,
-                n_runs=count,
-                loss=loss,
-                missing_values=missing_values,
-                max_iter=max_iter,
-                tol=tol,
-                n_threads=n_threads,
-                random_state=seed,
-                callback=lambda number, _: tell(what, (number + 1) / total),
-            )
+            with calm_blas(Y):
+                fits = factorize_runs(
+                    Y,
+                    tried,
+                    n_runs=count,
+                    loss=loss,
+                    missing_values=missing_values,
+                    max_iter=max_iter,
+                    tol=tol,
+                    n_threads=n_threads,
+                    random_state=seed,
+                    callback=lambda number, _: tell(what, (number + 1) / total),
+                )
             if len(finished(fits)) < total:
                 raise KeyboardInterrupt
             return [fits[i : i + count] for i in range(0, total, count)]
