@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 OPTIONAL = ["pandas", "polars", "pyarrow", "plotly", "matplotlib", "jinja2", "fastapi"]
-OPTIONAL += ["sqlalchemy", "surprise", "lenskit", "anndata", "h5py"]
+OPTIONAL += ["sqlalchemy", "surprise", "lenskit", "anndata", "h5py", "PIL"]
 FRONT = ["typer", "rich"]
 HEAVY = ["sklearn", "scipy", "numpy", "narwhals", "safetensors", "threadpoolctl"]
 

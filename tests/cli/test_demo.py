@@ -100,7 +100,15 @@ def test_the_doctor(run: Run) -> None:
     assert facts["instruction_set"]
     assert facts["blas"]
     assert facts["libraries"]["numpy"] == np.__version__
-    assert set(facts["optional"]) == {"anndata", "jinja2", "pandas", "plotly", "polars", "pyarrow"}
+    assert set(facts["optional"]) == {
+        "anndata",
+        "jinja2",
+        "pandas",
+        "pillow",
+        "plotly",
+        "polars",
+        "pyarrow",
+    }
     assert [check["passed"] for check in facts["self_test"]] == [True] * 3
     outcome = run("doctor")
     assert "Everything is in order." in outcome.out

@@ -80,6 +80,14 @@ def test_new_pictures_are_told_and_repaired(
     facts = run("images-of", digits_model, pictures / "2", "--json", "-n", 2).json
     assert all(len(image["nearest"]) == 2 for image in facts["images"])
     assert np.mean([image["label"] == "2" for image in facts["images"]]) > 0.9
+    assert facts["told"] is None
+    told = run("images-of", digits_model, pictures, "--json").json["told"]
+    assert told["n"] == 90 == told["right"] + told["wrong"] + told["unknown"]
+    assert told["right"] > 80
+    assert (
+        f"{told['right']} of 90 told as they are labelled"
+        in run("images-of", digits_model, pictures).out
+    )
 
 
 def test_a_cube_of_bands(run: Run, tmp_path: Path) -> None:

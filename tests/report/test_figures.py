@@ -17,7 +17,7 @@ from nonneg.report import figures
 from nonneg.report.factors import factor_facts
 from nonneg.report.figures.style import broken, colour, ink_on, plain, text
 from nonneg.report.html import report_facts, report_html
-from nonneg.report.parts import part_facts, step_facts
+from nonneg.report.parts import build_up_facts, gallery_facts
 from nonneg.report.taste import explanation_facts
 
 go = pytest.importorskip("plotly.graph_objects")
@@ -331,16 +331,16 @@ def test_pictures_stand_in_a_gallery(cell):
 
 def test_steps_add_the_parts_until_the_picture_is_there(things):
     model = things["ImageParts"]
-    facts = step_facts(model, IMAGES[:1], n=2)
+    facts = build_up_facts(model, IMAGES[:1], n=2)
     assert facts["parts"][:2] == [stage.part + 1 for stage in model.stages(IMAGES[:1], 2)]
     assert np.all(np.diff(facts["errors"]) < 0)
     assert facts["errors"][-1] == pytest.approx(model.errors_[0], rel=0.02)
     assert len(facts["pictures"]) == len(facts["names"]) == 4
     assert np.array_equal(facts["pictures"][0], np.round(255 * IMAGES[0]))
-    assert len(part_facts(model, most=2)["pictures"]) == 2
+    assert len(gallery_facts(model, most=2)["pictures"]) == 2
     hidden = np.where(np.eye(4, dtype=bool)[None], np.nan, IMAGES[:1])
-    assert step_facts(model, hidden)["pictures"][0][1][1] is None
+    assert build_up_facts(model, hidden)["pictures"][0][1][1] is None
     with pytest.raises(InputError, match="steps are those of one"):
-        step_facts(model, IMAGES[:2])
+        build_up_facts(model, IMAGES[:2])
     with pytest.raises(InputError, match="none of the parts"):
-        step_facts(model, np.zeros((1, 4, 4)))
+        build_up_facts(model, np.zeros((1, 4, 4)))

@@ -68,6 +68,12 @@ def new_images(facts: Facts) -> Drawing:
     yield clean(facts["source"], None)
     images = facts["images"]
     yield Text(f"{count(len(images), 'picture')} in {count(facts['rank'], 'part')}", "bold")
+    told = facts["told"]
+    if told is not None:
+        yield Text(
+            f"  labels: {told['right']:,} of {told['n']:,} told as they are labelled, "
+            f"{told['wrong']:,} others, {told['unknown']:,} unknown"
+        )
     yield from _skipped(facts["skipped"])
     for image in images[:_LISTED]:
         title = clean(image["name"], 60)

@@ -183,7 +183,7 @@ def images_of(
 
         from nonneg.cli import draw_images
         from nonneg.io.pictures import as_pictures, write_png
-        from nonneg.report.images import gallery, new_image_facts
+        from nonneg.report.images import gallery, new_image_facts, told_facts
 
         loaded = _load(model)
         loaded.n_threads = threads
@@ -198,6 +198,7 @@ def images_of(
             "skipped": [vars(one) for one in pictures.skipped],
             "images": new_image_facts(loaded, pictures, n=n),
         }
+        facts["told"] = told_facts(facts["images"], pictures.labels)
         written = []
         if out is not None:
             repaired = loaded.inpaint(pictures)

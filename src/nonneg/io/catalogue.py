@@ -122,7 +122,8 @@ def read_catalogue(source: object, *, orientation: ChannelSide | None = None) ->
         raise InputError(
             f"neither rows nor columns of '{name}' are called like channels (A[C>T]G, AC>TT, "
             "1:Del:C:0) · which side they are on decides everything · say "
-            'orientation="channels-by-samples" or "samples-by-channels"'
+            'orientation="channels-by-samples" or "samples-by-channels" '
+            "(--orientation on the command line)"
         )
     if found == "channels-by-samples":
         values, rows, columns = values.T, columns, rows

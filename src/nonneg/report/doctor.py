@@ -16,7 +16,7 @@ __all__ = ["doctor_facts"]
 
 _NEEDED = ("numpy", "scipy", "scikit-learn", "narwhals", "safetensors", "threadpoolctl")
 _FRONT = ("typer", "rich")
-_OPTIONAL = ("pandas", "polars", "pyarrow", "anndata", "plotly", "jinja2")
+_OPTIONAL = ("pandas", "polars", "pyarrow", "anndata", "pillow", "plotly", "jinja2")
 
 
 def doctor_facts() -> dict[str, Any]:

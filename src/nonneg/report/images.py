@@ -24,6 +24,7 @@ __all__ = [
     "new_image_facts",
     "recognition_facts",
     "sketch",
+    "told_facts",
 ]
 
 Array = NDArray[np.float64]
@@ -139,6 +140,33 @@ def new_image_facts(model: ImageParts, pictures: Pictures, *, n: int = 3) -> lis
             }
         )
     return found
+
+
+def told_facts(images: Sequence[Facts], labels: Sequence[str] | None) -> Facts | None:
+    """How often new pictures that have labels were given them; None where there is no label.
+
+    Parameters
+    ----------
+    images : list of dict
+        What `new_image_facts` returned.
+    labels : sequence of str, optional
+        Those of the new pictures.
+
+    Returns
+    -------
+    dict
+        `n`, and how many of them are `right`, `wrong` and `unknown`.
+    """
+    if labels is None or images[0]["reason"] is None:
+        return None
+    right = sum(one["label"] == label for one, label in zip(images, labels, strict=True))
+    unknown = sum(one["label"] is None for one in images)
+    return {
+        "n": len(images),
+        "right": right,
+        "wrong": len(images) - right - unknown,
+        "unknown": unknown,
+    }
 
 
 def recognition_facts(found: Recognition) -> Facts:

@@ -1,4 +1,7 @@
-"""Facts for the pictures of `ImageParts`: its parts side by side, and how one picture adds up."""
+"""Facts for the galleries of `ImageParts`: its parts, and how one picture adds up from them.
+
+Small pictures for figures; `image_steps` has every pixel, for pages that draw on them.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from nonneg.io.pictures import as_pictures
 from nonneg.report.facts import Facts
 from nonneg.report.images import averages
 
-__all__ = ["part_facts", "step_facts"]
+__all__ = ["build_up_facts", "gallery_facts"]
 
 _MOST = 100
 _SIDE = 48  # pixels a side, of which a gallery has many
 
 
-def part_facts(model: ImageParts, *, most: int = _MOST) -> Facts:
+def gallery_facts(model: ImageParts, *, most: int = _MOST) -> Facts:
     """The parts as pictures, largest energy first.
 
     Parameters
@@ -47,7 +50,9 @@ def part_facts(model: ImageParts, *, most: int = _MOST) -> Facts:
     }
 
 
-def step_facts(model: ImageParts, image: object, *, n: int = 10, missing: object = None) -> Facts:
+def build_up_facts(
+    model: ImageParts, image: object, *, n: int = 10, missing: object = None
+) -> Facts:
     """A picture and what it becomes while its parts are added, the largest first.
 
     Parameters
@@ -61,9 +66,9 @@ def step_facts(model: ImageParts, image: object, *, n: int = 10, missing: object
     Returns
     -------
     dict
-        `pictures` and `names` as of `part_facts` (the picture itself is first; of a missing pixel
-        the value is None), `parts` (numbers), `shares` (of the picture's brightness), `errors`
-        (relative error after each), `title` and `note`.
+        `pictures` and `names` as of `gallery_facts` (the picture itself is first; of a missing
+        pixel the value is None), `parts` (numbers), `shares` (of the picture's brightness),
+        `errors` (relative error after each), `title` and `note`.
 
     Raises
     ------

@@ -398,15 +398,15 @@ def _class_flows(model: Any) -> Figure:
 
 
 def _gallery(model: Any, *, most: int = 100) -> Figure:
-    from nonneg.report.parts import part_facts
+    from nonneg.report.parts import gallery_facts
 
-    return figures.parts(part_facts(model, most=most))
+    return figures.parts(gallery_facts(model, most=most))
 
 
 def _steps(model: Any, image: Any, *, n: int = 10, missing: Any = None) -> Figure:
-    from nonneg.report.parts import step_facts
+    from nonneg.report.parts import build_up_facts
 
-    return figures.parts(step_facts(model, image, n=n, missing=missing))
+    return figures.parts(build_up_facts(model, image, n=n, missing=missing))
 
 
 def _profiles(model: Any) -> Figure:

@@ -73,8 +73,8 @@ def _plane(facts: Facts, reach: float) -> Figure:
                     "mode": "lines",
                     "x": [0, reach * x],
                     "y": [0, reach * y],
-                    "line": {"color": colour(t), "width": 1, "dash": "dash"},
-                    "opacity": 0.55,
+                    "line": {"color": colour(t), "width": 1.5, "dash": "dash"},
+                    "opacity": 0.75,
                     "showlegend": False,
                     "hoverinfo": "skip",
                 }
