@@ -19,6 +19,8 @@ pytest.importorskip("fastapi")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright for chromium is missing")
 
 CHROMIUM = shutil.which("chromium")
+PATIENCE = 60_000  # milliseconds; the machine may be busy
+sync_api.expect.set_options(timeout=20_000)
 SIGHTS = [(360, "dark"), (1600, "light")]
 if "NONNEG_SCREENSHOTS" in os.environ:
     SIGHTS += [(360, "light"), (1600, "dark")]
@@ -47,6 +49,7 @@ def visit(browser: Any, link: str) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
 
@@ -75,7 +78,7 @@ def drawn(page: Any) -> None:
     """Scroll to every picture, and wait until all are there."""
     for figure in page.locator(".plot").all():
         figure.scroll_into_view_if_needed()
-        sync_api.expect(figure).to_have_attribute("data-drawn", "", timeout=20_000)
+        sync_api.expect(figure).to_have_attribute("data-drawn", "")
         assert figure.get_attribute("data-failed") is None, figure.inner_text()
         assert figure.locator(".canvas svg, .canvas canvas").count()
 
@@ -128,12 +131,13 @@ def test_the_talk_within_three_clicks(visit: Callable[..., Any]) -> None:
 def everything(browser: Any, link: str) -> dict[str, str]:
     """A page of each kind, by its name, opened by the forms of the pages before it."""
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(link)
     page.wait_for_url("**/")
     home, found = page.url, {"start": page.url}
 
     def note_pages(prefix: str = "") -> None:
-        page.wait_for_url("**/open/*/*", timeout=60_000)
+        page.wait_for_url("**/open/*/*")
         for at in page.get_by_role("navigation").get_by_role("link").all():
             path = at.get_attribute("href")
             found.setdefault(prefix + path.rsplit("/", 1)[1], home + path[1:])
@@ -160,7 +164,7 @@ def everything(browser: Any, link: str) -> dict[str, str]:
     note_pages("texts-")
     page.locator("form[action$='/fit/topics'] input[name=rank]").fill("2")
     page.locator("form[action$='/fit/topics'] button").click()
-    page.wait_for_url("**/topics", timeout=60_000)
+    page.wait_for_url("**/topics")
     note_pages()
     found["error"] = f"{home}open/999/factors"
     page.close()
@@ -220,10 +224,10 @@ def test_a_long_fit_shows_its_curve_and_is_cancelled(
     page = visit()
     page.get_by_label("File", exact=True).set_input_files(path)
     page.locator("form[action='/open']").get_by_role("button", name="Open").click()
-    page.get_by_role("heading", name="Find components").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Find components").wait_for()
     page.locator("form[action$='/fit/factors'] input[name=rank]").fill("200")
     page.get_by_role("button", name="Fit").click()
-    page.locator("#curve").wait_for(state="visible", timeout=60_000)
+    page.locator("#curve").wait_for(state="visible")
     visit().get_by_role("heading", name="Look at your table").wait_for()  # pages answer meanwhile
     shot(page, "fit-1280-light")
     page.get_by_role("button", name="Cancel").click()
@@ -261,7 +265,7 @@ def test_a_list_for_five_own_ratings_of_films(
     page.get_by_label("A file with columns id").set_input_files(folder / "u.item.gz")
     page.locator("form[action='/open']").get_by_role("button", name="Open").click()
     page.get_by_role("button", name="Learn").click()
-    page.locator("#rate li").first.wait_for(timeout=60_000)
+    page.locator("#rate li").first.wait_for()
     for i in range(5):
         page.locator("#rate li").nth(i).locator(f"input[value='{1 + i}'] + span").click()
     page.get_by_text("From 5 ratings of yours").wait_for()
@@ -336,7 +340,7 @@ def test_markup_in_names_stays_text(visit: Callable[..., Any]) -> None:
     drawn(page)
     page.goto(data)
     page.get_by_role("button", name="Learn").click()
-    page.locator("#rate fieldset").first.wait_for(timeout=60_000)
+    page.locator("#rate fieldset").first.wait_for()
     page.locator("#rate fieldset input").first.check(force=True)
     page.locator("#answers button").first.click()
     page.get_by_role("heading", name="Why ").wait_for()

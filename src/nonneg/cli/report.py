@@ -11,7 +11,6 @@ import typer
 from nonneg.cli.console import Work, answer, check_output, wrote
 from nonneg.cli.options import AsJson, Force, ModelPath
 from nonneg.errors import InputError, MissingLibraryError
-from nonneg.shown import Shown
 
 __all__ = ["check_report", "report", "write"]
 
@@ -86,11 +85,6 @@ def report(
         from nonneg.models import load
 
         loaded = load(model)
-        if not isinstance(loaded, Shown):
-            raise InputError(
-                f"'{model}' holds {type(loaded).__name__} · there are no figures of them yet · "
-                "look at them with nonneg explore"
-            )
         given = _given(work, loaded, model, table, user, item, titles)
         if runs:
             given["runs"] = _other_runs(work, loaded, given.get("X"), runs)

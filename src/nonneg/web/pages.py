@@ -363,15 +363,15 @@ def picture_of(entry: Entry, number: int) -> Any:
 
 
 def _parts(entry: Entry, query: Query) -> Facts:
-    from nonneg.report.image_steps import part_facts, step_facts
     from nonneg.report.images import image_facts
+    from nonneg.report.pixels import part_pixels, step_pixels
 
     model, pictures = entry.opened.thing, entry.opened.about.get("pictures")
-    facts = image_facts(model) | {"parts": part_facts(model), "picture": None, "pictures": 0}
+    facts = image_facts(model) | {"parts": part_pixels(model), "picture": None, "pictures": 0}
     if pictures is not None:
         facts["pictures"] = len(pictures)
         shown = picture_of(entry, query.document)
-        facts["picture"] = step_facts(model, shown) | {"place": query.document}
+        facts["picture"] = step_pixels(model, shown) | {"place": query.document}
     return facts
 
 

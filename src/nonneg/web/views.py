@@ -457,7 +457,7 @@ class Hidden(BaseModel):
 @router.post("/open/{number}/repair.json")
 def repair(entry: _Open, asked: Hidden) -> Facts:
     """A picture with pixels hidden, repaired by the parts that the rest shows."""
-    from nonneg.report.image_steps import repair_facts
+    from nonneg.report.pixels import repair_facts
 
     model = _data(entry, "images")
     return repair_facts(model, picture_of(entry, asked.picture), asked.hidden)

@@ -14,7 +14,7 @@ from nonneg.errors import InputError
 from nonneg.io.pictures import Pictures
 from nonneg.report.facts import Facts
 
-__all__ = ["part_facts", "pixel_facts", "repair_facts", "step_facts"]
+__all__ = ["part_pixels", "pixel_facts", "repair_facts", "step_pixels"]
 
 _MOST_STAGES = 40
 
@@ -41,7 +41,7 @@ def pixel_facts(image: NDArray[Any]) -> Facts:
     }
 
 
-def part_facts(model: ImageParts) -> list[Facts]:
+def part_pixels(model: ImageParts) -> list[Facts]:
     """The parts as pixels, each with its `number` from 1 and its `share` of the energy."""
     shares = model.energy_
     return [
@@ -50,7 +50,7 @@ def part_facts(model: ImageParts) -> list[Facts]:
     ]
 
 
-def step_facts(model: ImageParts, picture: Pictures) -> Facts:
+def step_pixels(model: ImageParts, picture: Pictures) -> Facts:
     """How one picture comes together from its parts.
 
     Returns
