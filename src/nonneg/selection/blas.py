@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from nonneg.core.intake import MatrixLike
@@ -16,8 +20,9 @@ __all__ = ["calm_blas"]
 _LARGE = 1 << 22
 
 
-def calm_blas(X: MatrixLike) -> AbstractContextManager[object]:
-    """Return a context in which BLAS takes one thread, unless X is dense and large.
+@contextmanager
+def calm_blas(X: MatrixLike) -> Iterator[None]:
+    """Have BLAS take one thread inside, unless X is dense and large.
 
     Small products are over before the threads of BLAS have found one another; where another
     program holds a core they wait for it, each time: 50 runs on 38 × 5,000 took six times as long.
@@ -29,6 +34,6 @@ def calm_blas(X: MatrixLike) -> AbstractContextManager[object]:
     >>> with calm_blas(np.ones((38, 5000))):
     ...     pass
     """
-    if not sp.issparse(X) and np.size(X) >= _LARGE:
-        return nullcontext()
-    return threadpool_limits(1, user_api="blas")
+    large = not sp.issparse(X) and math.prod(np.shape(cast("NDArray[np.generic]", X))) >= _LARGE
+    with threadpool_limits(None if large else 1, user_api="blas"):
+        yield
