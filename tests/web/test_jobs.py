@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import importlib
 import time
-from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,40 +14,33 @@ pytest.importorskip("fastapi")
 
 from nonneg.io.table import Table
 from nonneg.web.jobs import Job
-from nonneg.web.store import Limits, Opened
-from nonneg.web.tasks import FitFactors, Say
+from nonneg.web.tasks import FitFactors
 
 from .conftest import Visitor
 
 
-@dataclass(frozen=True)
-class Endless:
-    """Work that never ends."""
-
-    def run(self, say: Say, limits: Limits) -> Opened:
-        say.phase("for ever", 0.5)
-        while True:
-            time.sleep(0.01)
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Tasks that a process of its own can import, however pytest was started."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "work")
+    return importlib.import_module("work_for_tests")
 
 
-@dataclass(frozen=True)
-class Dying:
-    """Work that takes its process with it."""
-
-    def run(self, say: Say, limits: Limits) -> Opened:
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
+def reached(job: Job, phase: str) -> None:
+    """Wait until a job says so; one that ended before is an error."""
+    while job.facts()["phase"] != phase:
+        assert job.facts()["state"] == "running", job.facts()["message"]
+        time.sleep(0.01)
 
 
 def started(visitor: Visitor, task) -> Job:
     return visitor.explorer.jobs.start("a test", task)
 
 
-def test_a_cancelled_fit_ends_at_once_and_keeps_nothing(visitor: Visitor) -> None:
+def test_a_cancelled_fit_ends_at_once_and_keeps_nothing(visitor: Visitor, work: ModuleType) -> None:
     before = len(list(visitor.explorer.store))
-    job = started(visitor, Endless())
-    while job.facts()["phase"] != "for ever":
-        time.sleep(0.01)
+    job = started(visitor, work.Endless())
+    reached(job, "for ever")
     assert job.facts()["share"] == 0.5
     assert "for ever" in visitor.client.get(f"/jobs/{job.number}").text
     visitor.post(f"/jobs/{job.number}/cancel")
@@ -57,10 +50,11 @@ def test_a_cancelled_fit_ends_at_once_and_keeps_nothing(visitor: Visitor) -> Non
     assert len(list(visitor.explorer.store)) == before
 
 
-def test_a_process_that_dies_is_told(visitor: Visitor) -> None:
-    job = started(visitor, Dying())
+def test_a_process_that_dies_is_told(visitor: Visitor, work: ModuleType) -> None:
+    job = started(visitor, work.Dying())
     assert job.ended.wait(30)
     assert job.facts()["state"] == "failed"
+    assert job.facts()["phase"] == "dying"
     assert "memory" in job.facts()["message"]
 
 
@@ -78,9 +72,10 @@ def test_the_curve_is_the_history(visitor: Visitor) -> None:
     assert whole == history
 
 
-def test_no_more_fits_than_the_machine_takes(small) -> None:
+def test_no_more_fits_than_the_machine_takes(small, work: ModuleType) -> None:
     someone = small(jobs=1)
-    job = started(someone, Endless())
+    job = started(someone, work.Endless())
+    reached(job, "for ever")
     refused = someone.post("/examples/talk")
     assert refused.status_code == 400
     assert "under way" in refused.text
