@@ -12,6 +12,7 @@
 #include "nonneg/bytes.hpp"
 #include "nonneg/entries.hpp"
 #include "nonneg/gram.hpp"
+#include "nonneg/lanes.hpp"
 #include "nonneg/pivot.hpp"
 #include "nonneg/runs.hpp"
 
@@ -350,7 +351,7 @@ void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* 
       [](Rows2<T> X, nb::list runs, int kind, double beta, double delta, double scale, double floor,
          int update, bool cautious, bool measure, double l1, double l2, double l2_per_entry,
          double lower, double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
-         double tolerance, int n_threads) {
+         double tolerance, int n_threads, bool side_by_side) {
         const std::int64_t rows = dim(X, 0), cols = dim(X, 1);
         require(rows == 0 || cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
         auto arrays = entry_arrays<T>(runs);
@@ -361,17 +362,20 @@ void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* 
         for (const auto& run : arrays) require(run.Ft.has_value(), "dense rows need Ft");
         for (const auto& run : arrays) require(!run.sums, "dense rows take no column sums");
         const DenseView<T> view{rows, cols, rows > 1 ? X.stride(0) : cols, X.data()};
+        for (const auto& task : tasks) {
+          require(!side_by_side || can_go_side_by_side(view, task), "rows cannot go side by side");
+        }
         const std::size_t n = threads(n_threads);
         std::vector<StepStats> stats;
         {
           nb::gil_scoped_release release;
-          stats = entry_steps_dense(view, tasks, n);
+          stats = entry_steps_dense(view, tasks, side_by_side, n);
         }
         return as_list(std::move(stats), arrays);
       },
       "X"_a.noconvert(), "runs"_a, "kind"_a, "beta"_a, "delta"_a, "scale"_a, "floor"_a, "update"_a,
       "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a, "lower"_a, "upper"_a,
-      "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a);
+      "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a, "side_by_side"_a);
   m.def(
       gram,
       [](In2<T> cross, nb::list runs, double l1, double l2, double lower, double upper,
@@ -457,10 +461,8 @@ NB_MODULE(_native, m) {
       },
       "rows"_a.noconvert(), "vector"_a.noconvert(), "out"_a.noconvert());
   m.def("instruction_set", [] {
-#if defined(__x86_64__) && defined(__GNUC__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return "x86-64-v4";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "x86-64-v3";
-#endif
+    if (has_v4()) return "x86-64-v4";
+    if (has_v3()) return "x86-64-v3";
     return "baseline";
   });
 }

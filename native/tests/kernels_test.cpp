@@ -208,14 +208,15 @@ void same_bits_for_any_threads(int k) {
         return entries(is, Update::kMultiply, false);
       default: {
         const DenseView<T> dense{s.rows, k, k, cross.data()};
-        auto task = s.task(W.data(), Loss{}, Update::kDescend, true);
+        const bool side_by_side = kind == 10;
+        auto task = s.task(W.data(), side_by_side ? kl : Loss{}, Update::kDescend, true);
         task.F = s.G.data();  // any k × k factor will do
         task.Ft = s.G.data();
-        return entry_step_dense(dense, task, n);
+        return entry_steps_dense(dense, std::vector<EntryTask<T>>{task}, side_by_side, n).front();
       }
     }
   };
-  for (int kind = 0; kind < 10; ++kind) {
+  for (int kind = 0; kind < 11; ++kind) {
     auto serial = s.W;
     const StepStats expected = run(kind, serial, 1);
     CHECK(std::isfinite(expected.loss + expected.cross + expected.residual));
@@ -450,7 +451,7 @@ void a_run_in_a_batch_is_the_run_alone() {
       CHECK(moved[0][r] == moved[1][r]);
     }
     const DenseView<T> rows{4000, 200, 200, nullptr};
-    CHECK(entry_steps_dense(rows, std::vector<EntryTask<T>>(), n).empty());
+    CHECK(entry_steps_dense(rows, std::vector<EntryTask<T>>(), false, n).empty());
   }
 }
 

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
-flags="-std=c++20 -g -O1 -Wall -Wextra -pthread -DNONNEG_NO_CLONES -I../include"
+flags="-std=c++20 -g -O1 -Wall -Wextra -Wno-psabi -pthread -DNONNEG_NO_CLONES -I../include"
 
 for sanitizer in "address,undefined -fno-sanitize-recover=all" thread; do
   echo "== -fsanitize=$sanitizer"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nonneg.core import kernels, reference
-from nonneg.core.kernels import GramRun, NativeLoss, StepResult, Sweeps, Terms
+from nonneg.core.kernels import EntryRun, GramRun, NativeLoss, StepResult, Sweeps, Terms
 
 WIDTHS = [1, 2, 3, 7, 8, 9, 20, 33, 64]  # around the register blocks of 32, 24, 16, 8, 4, 2, 1
 TOLERANCE = {np.dtype(np.float32): 3e-4, np.dtype(np.float64): 1e-9}
@@ -243,6 +243,9 @@ def assert_entry_step(
         {"column_weights": w if column_weighted else None}
         for w in (case.typed("column_weights"), case.column_weights)
     )
+    together = dense and kernels.side_by_side(
+        X, EntryRun(F, F, typed["column_weights"]), options["loss"], options["update"], terms
+    )
     assert_same(
         case,
         lambda W: kernels.entry_step(X, F, W, n_threads=2, **common, **typed),
@@ -252,6 +255,7 @@ def assert_entry_step(
             W,
             stored=case.stored,
             weights=case.weights if weighted else None,
+            side_by_side=together,
             **common,
             **plain,
         ),

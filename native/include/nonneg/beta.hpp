@@ -24,6 +24,17 @@ struct Loss {
   double floor = 0;  // smallest model value that a β-divergence divides by or takes the log of
 };
 
+// artanh(√z)/√z for small z: log m = 2 s·odd_log(s²) with s = (m − 1)/(m + 1). V is double or a
+// vector of them.
+template <class V>
+NONNEG_INLINE V odd_log(V z) {
+  return 1 + z * (1.0 / 3 +
+                  z * (1.0 / 5 +
+                       z * (1.0 / 7 +
+                            z * (1.0 / 9 +
+                                 z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15 + z / 17.0)))))));
+}
+
 // log(x) for normal positive x, to about 1e-13 relative: branch-free, so that it vectorises.
 NONNEG_INLINE double fast_log(double x) {
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
@@ -32,25 +43,16 @@ NONNEG_INLINE double fast_log(double x) {
   const std::int64_t exponent = static_cast<std::int64_t>(shifted) >> 52;
   const double m = std::bit_cast<double>(bits - (static_cast<std::uint64_t>(exponent) << 52));
   const double s = (m - 1) / (m + 1);
-  const double z = s * s;
-  const double p =
-      1 +
-      z * (1.0 / 3 +
-           z * (1.0 / 5 +
-                z * (1.0 / 7 +
-                     z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13 + z * (1.0 / 15 + z / 17)))))));
-  return static_cast<double>(static_cast<std::int32_t>(exponent)) * 0.6931471805599453 + 2 * s * p;
+  return static_cast<double>(static_cast<std::int32_t>(exponent)) * 0.6931471805599453 +
+         2 * s * odd_log(s * s);
 }
 
-// The same in float32, to about its rounding (Cephes' polynomial): twice the lanes, no division.
-NONNEG_INLINE float fast_log(float x) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
-  const std::uint32_t shifted = bits - 0x3f3504f3u;
-  const std::int32_t exponent = static_cast<std::int32_t>(shifted) >> 23;
-  const float m = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(exponent) << 23)) - 1;
-  const float z = m * m, e = static_cast<float>(exponent);
-  float p = 7.0376836292e-2f;
-  p = p * m - 1.1514610310e-1f;
+// log(1 + m) + e log 2 in float32, to about its rounding, for m in [√½ − 1, √2 − 1) (Cephes'
+// polynomial): twice the lanes, no division. V is float or a vector of them.
+template <class V>
+NONNEG_INLINE V small_log(V m, V e) {
+  const V z = m * m;
+  V p = 7.0376836292e-2f * m - 1.1514610310e-1f;
   p = p * m + 1.1676998740e-1f;
   p = p * m - 1.2420140846e-1f;
   p = p * m + 1.4249322787e-1f;
@@ -59,6 +61,14 @@ NONNEG_INLINE float fast_log(float x) {
   p = p * m - 2.4999993993e-1f;
   p = p * m + 3.3333331174e-1f;
   return (p * m * z - 2.12194440e-4f * e - 0.5f * z) + m + 0.693359375f * e;
+}
+
+NONNEG_INLINE float fast_log(float x) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t shifted = bits - 0x3f3504f3u;
+  const std::int32_t exponent = static_cast<std::int32_t>(shifted) >> 23;
+  const float m = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(exponent) << 23)) - 1;
+  return small_log(m, static_cast<float>(exponent));
 }
 
 // Divergence of one entry; y is at least the floor.

@@ -682,13 +682,4 @@ StepStats entry_step_csr(const CsrView<T, I>& X, const std::vector<std::int64_t>
                        });
 }
 
-template <class T>
-StepStats entry_step_dense(const DenseView<T>& X, const EntryTask<T>& task, std::size_t n_threads) {
-  const auto chunks = dense_chunks(X.rows, X.cols);
-  return entry_pass<T>(chunks, n_threads,
-                       [&](std::int64_t b, std::int64_t e, EntrySpace<T>& space, StepStats& out) {
-                         entry_rows_dense(X, task, b, e, space, out);
-                       });
-}
-
 }  // namespace nonneg

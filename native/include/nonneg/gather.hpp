@@ -12,7 +12,7 @@
 namespace nonneg {
 
 template <class T>
-NONNEG_INLINE void turn_tile(const T* const* rows, int t, T* out, std::int64_t ld) {
+NONNEG_INLINE void turn_tile(const T* const* rows, std::int64_t t, T* out, std::int64_t ld) {
 #if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
   using V __attribute__((vector_size(4 * sizeof(T)))) = T;
   V a, b, c, d;
@@ -59,6 +59,25 @@ NONNEG_INLINE void gather_turned(const I* idx, std::int64_t n, const T* F, int k
     for (; t < k; ++t) {
       for (int j = 0; j < 4; ++j) out[static_cast<std::size_t>(t) * ld + j] = rows[j][t];
     }
+  }
+}
+
+// out[t, j] = row j of `rows` at t, for j < count ≤ ld and t < n; 0 for count ≤ j < ld.
+template <class T>
+NONNEG_INLINE void turn_rows(const T* rows, std::int64_t stride, int count, std::int64_t n, T* out,
+                             std::int64_t ld) {
+  int j = 0;
+  for (; j + 4 <= count; j += 4) {
+    const T* const four[4] = {rows + j * stride, rows + (j + 1) * stride, rows + (j + 2) * stride,
+                              rows + (j + 3) * stride};
+    std::int64_t t = 0;
+    for (; t + 4 <= n; t += 4) turn_tile(four, t, out + t * ld + j, ld);
+    for (; t < n; ++t) {
+      for (int l = 0; l < 4; ++l) out[t * ld + j + l] = four[l][t];
+    }
+  }
+  for (; j < ld; ++j) {
+    for (std::int64_t t = 0; t < n; ++t) out[t * ld + j] = j < count ? rows[j * stride + t] : T(0);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "entries.hpp"
 #include "gram.hpp"
+#include "lanes.hpp"
 
 namespace nonneg {
 
@@ -187,13 +188,13 @@ std::vector<StepStats> extrapolate_runs(const std::vector<MoveRun<T>>& runs, dou
   return merge_runs(parts, ranks);
 }
 
-template <class T, class Body>
+template <class Space, class T, class Body>
 std::vector<StepStats> entry_runs(const std::vector<std::int64_t>& chunks,
                                   const std::vector<EntryTask<T>>& runs, std::size_t n_threads,
                                   const Body& body) {
   const std::vector<std::size_t> n_chunks(runs.size(), chunks.size() - 1);
   n_threads = workers(n_threads, n_chunks);
-  std::vector<EntrySpace<T>> spaces(n_threads);
+  std::vector<Space> spaces(n_threads);
   const auto parts = for_runs(
       n_chunks, n_threads, [&](std::size_t r, std::size_t c, std::size_t worker, StepStats& out) {
         body(runs[r], chunks[c], chunks[c + 1], spaces[worker], out);
@@ -213,7 +214,7 @@ std::vector<StepStats> entry_steps_csr(const CsrView<T, I>& X,
                                        const std::vector<std::int64_t>& chunks,
                                        const std::vector<EntryTask<T>>& runs, bool full,
                                        std::size_t n_threads) {
-  return entry_runs<T>(
+  return entry_runs<EntrySpace<T>>(
       chunks, runs, n_threads,
       [&](const EntryTask<T>& run, std::int64_t b, std::int64_t e, EntrySpace<T>& space,
           StepStats& out) { entry_rows_csr(X, run, full, b, e, space, out); });
@@ -221,9 +222,15 @@ std::vector<StepStats> entry_steps_csr(const CsrView<T, I>& X,
 
 template <class T>
 std::vector<StepStats> entry_steps_dense(const DenseView<T>& X,
-                                         const std::vector<EntryTask<T>>& runs,
+                                         const std::vector<EntryTask<T>>& runs, bool side_by_side,
                                          std::size_t n_threads) {
-  return entry_runs<T>(
+  if (side_by_side) {
+    return entry_runs<LaneSpace<T>>(
+        lane_chunks(X), runs, n_threads,
+        [&](const EntryTask<T>& run, std::int64_t b, std::int64_t e, LaneSpace<T>& space,
+            StepStats& out) { lane_rows(X, run, b, e, space, out); });
+  }
+  return entry_runs<EntrySpace<T>>(
       dense_chunks(X.rows, X.cols), runs, n_threads,
       [&](const EntryTask<T>& run, std::int64_t b, std::int64_t e, EntrySpace<T>& space,
           StepStats& out) { entry_rows_dense(X, run, b, e, space, out); });

@@ -9,6 +9,7 @@
 // opened. Sanitizer builds switch this off, because resolvers run before the sanitizer does.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
     !defined(NONNEG_NO_CLONES)
+#define NONNEG_HAS_CLONES
 #define NONNEG_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define NONNEG_CLONES
@@ -16,6 +17,17 @@
 #define NONNEG_INLINE inline __attribute__((always_inline))
 
 namespace nonneg {
+
+// What this processor has, as the loader judges it for the clones.
+#if defined(__x86_64__) && defined(__GNUC__)
+inline bool has_v4() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+}
+inline bool has_v3() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#else
+inline bool has_v4() { return false; }
+inline bool has_v3() { return false; }
+#endif
 
 // Compressed sparse rows, checked once by `csr_problem` before any kernel sees them.
 template <class T, class I>

@@ -43,6 +43,7 @@ __all__ = [
     "gram_steps_cross",
     "instruction_set",
     "pivot_step_cross",
+    "side_by_side",
     "times",
 ]
 
@@ -142,6 +143,31 @@ class EntryRun(NamedTuple):
 
 _KINDS = {"quadratic": 0, "beta": 1, "huber": 2, "row-norm": 3}
 _UPDATES = {"descend": 0, "multiply": 1, "measure": 2}
+
+
+# Rows beside each other: groups of them at least, so that few lanes are empty, and the length from
+# which their entries and model values would not stay in cache.
+_FEWEST_GROUPS, _LONGEST_ROW = 2, 1 << 14
+
+
+def side_by_side(
+    X: FloatArray, run: EntryRun, loss: NativeLoss, update: str, terms: Terms
+) -> bool:
+    """Whether the kernels take as many rows of dense X at a time as a register has lanes.
+
+    Then nothing is folded between two passes over the entries, but no row can leave a component at
+    zero out. For Kullback–Leibler without weights or fixed entries.
+    """
+    rows, columns = X.shape
+    return (
+        loss.kind == "beta"
+        and loss.beta == 1
+        and update != "multiply"
+        and terms.fixed is None
+        and run.column_weights is None
+        and rows >= _FEWEST_GROUPS * 64 // X.itemsize
+        and 0 < columns <= _LONGEST_ROW
+    )
 
 
 def default_threads() -> int:
@@ -308,7 +334,8 @@ def entry_steps(
     if isinstance(X, np.ndarray):
         single = X.dtype == np.float32
         call = _native.entry_steps_dense_f32 if single else _native.entry_steps_dense_f64
-        results = call(X, *options)
+        together = all(side_by_side(X, run, loss, update, terms) for run in runs)
+        results = call(X, *options, together)
     else:
         results = X.entry_steps(*options)
     return [StepResult(*result) for result in results]

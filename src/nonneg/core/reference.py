@@ -294,17 +294,18 @@ def _kullback_leibler(row: _Row, cautious: bool) -> tuple[_Coordinates, _Look]:
 
 
 def _descend(
-    row: _Row, w: Array, step: _Coordinates, look: _Look, sweeps: Sweeps, block: int
+    row: _Row, w: Array, step: _Coordinates, look: _Look | None, sweeps: Sweeps, block: int
 ) -> float:
     """Sweep the free coordinates; return Σ curvature·move² of the first sweep.
 
     Sweeps after the first leave zeros alone, except each eighth and the one that confirms the end.
+    Without a look all are visited always.
     """
     first = 0.0
     everything = True
     active = np.flatnonzero(row.free)
     for sweep in range(sweeps.max_sweeps):
-        if everything:
+        if everything and look is not None:
             active = np.flatnonzero(row.free & look(w))
         moved = 0.0
         for start in range(0, active.size, block):
@@ -314,11 +315,12 @@ def _descend(
                 move = 0.0 if np.isnan(target) else row.clip(target) - w[t]
                 w[t] += move
                 moved += curvature * move**2
-        active = active[w[active] != 0]
+        if look is not None:
+            active = active[w[active] != 0]
         if sweep == 0:
             first = moved
         goal = sweeps.tolerance**2 * first
-        if moved <= goal and everything:
+        if moved <= goal and (everything or look is None):
             break
         everything = moved <= max(goal, 1e-10 * first) or sweep % 8 == 7
     return first
@@ -370,11 +372,13 @@ def entry_step(
     column_weights: Array | None = None,
     cautious: bool = False,
     measure: bool = True,
+    side_by_side: bool = False,
 ) -> StepResult:
     """Entry-form half-step, or only the measurement of the loss (`update="measure"`).
 
     `layout` and the rest are as in `kernels.entry_step`; `stored` (default: everything) says
-    which entries the sparse rows would hold, `weights` (shape of X) what each of them weighs.
+    which entries the sparse rows would hold, `weights` (shape of X) what each of them weighs, and
+    `side_by_side` that rows share their lanes, so that none can leave a component out.
     """
     total = residual = 0.0
     free = _free(terms, W)
@@ -396,7 +400,7 @@ def entry_step(
             rational = loss.kind == "beta"
             step, look = _kullback_leibler(row, cautious) if rational else _quadratic(row, w)
             block = 3 if rational and not cautious else 1
-            residual += _descend(row, w, step, look, sweeps, block)
+            residual += _descend(row, w, step, None if side_by_side else look, sweeps, block)
         if measure:
             total += row.value(w)
     return StepResult(0.0, total, residual, np.empty((0, 0)))
