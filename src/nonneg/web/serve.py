@@ -13,7 +13,7 @@ import uvicorn
 from nonneg.errors import InputError
 from nonneg.web.app import make_app
 from nonneg.web.guard import Door
-from nonneg.web.tasks import OpenFile
+from nonneg.web.reading import OpenFile
 
 __all__ = ["serve"]
 

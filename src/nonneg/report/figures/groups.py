@@ -53,8 +53,8 @@ def consensus_map(facts: Facts, *, cut: float | None = None) -> Figure:
             else None,
             "hovertemplate": ("%{text}<br>" if n <= 120 else "")
             + "together in %{z:.0%}<extra></extra>",
-            "xgap": 0.5 if n <= 60 else 0,
-            "ygap": 0.5 if n <= 60 else 0,
+            "xgap": 0.5 if n <= 24 else 0,
+            "ygap": 0.5 if n <= 24 else 0,
         },
         {
             "type": "scatter",
@@ -163,7 +163,7 @@ def structure(facts: Facts, *, title: str = "") -> Figure:
             "type": "bar",
             "x": list(range(bars)),
             "y": values[:, t].tolist(),
-            "name": text(clip(name, 26)),
+            "name": text(clip(name, 18)),
             "hovertext": names,
             "hovertemplate": "%{hovertext}: %{y:.0%}<extra>" + text(clip(name, 40)) + "</extra>",
             "marker": {
@@ -175,7 +175,7 @@ def structure(facts: Facts, *, title: str = "") -> Figure:
         for t, name in enumerate(facts["components"])
     ]
     what, n = facts["what"], facts["n"]
-    lines = -(-len(facts["components"]) // 3)
+    lines = -(-len(facts["components"]) // 2)  # two fit side by side on a telephone
     return figure(
         data,
         title=title or f"Of what each {what} is made",
@@ -233,7 +233,7 @@ def topic_map(facts: Facts) -> Figure:
             "hovertext": hover[t],
             "hovertemplate": "%{hovertext}<extra></extra>",
             "marker": {
-                "size": 22 + 36 * (topic["share"] / largest) ** 0.5,
+                "size": (22 + 36 * (topic["share"] / largest) ** 0.5) * facts["crowding"],
                 "color": colour(t),
                 "opacity": 1,
                 "line": {"color": "#ffffff", "width": 1.5},
