@@ -258,6 +258,8 @@ def test_stacks_of_pictures_and_single_ones(visitor: Visitor) -> None:
     page = visitor.post("/open", files={"file": ("digits.npz", stream.getvalue())})
     facts = visitor.get(f"{page}.json")
     assert (facts["holds"], facts["n_pictures"], len(facts["labels"])) == ("pictures", 30, 10)
+    packed = visitor.post("/open", files={"file": ("cats.zip", b"PK")})
+    assert "'cats.zip' is an archive" in packed["message"]
     alone = visitor.post("/open", files={"file": ("cat.png", png(np.eye(9)))})
     assert "'cat.png' is one picture" in alone["message"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -274,7 +275,9 @@ def picture_sizes(path: PathLike) -> Counter[tuple[int, int]]:
 def _seen_size(file: Path) -> tuple[int, int] | None:
     pillow = _pillow()
     try:
-        with pillow.open(file) as image:
+        with warnings.catch_warnings(action="ignore"), pillow.open(file) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
             turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
             return (image.width, image.height) if turned else (image.height, image.width)
     except Exception:  # whatever the plug-ins of Pillow raise; reading it says why
@@ -476,7 +479,7 @@ def _decode(data: bytes, choices: Choices) -> Pixels:
     """One picture (height, width, channels), NaN where it is transparent."""
     pillow = _pillow()
     try:
-        with pillow.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings(action="ignore"), pillow.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise _UnusableError(f"it has {image.width} × {image.height} pixels, too many")
             # Formats that hold one picture have no such attribute; MPO is a JPEG with

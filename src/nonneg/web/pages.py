@@ -27,6 +27,7 @@ __all__ = [
     "cut_labels",
     "data_of",
     "factors_of",
+    "facts_of",
     "first_page",
     "pages_of",
     "picture_of",
@@ -87,15 +88,19 @@ def pages_of(entry: Entry) -> list[Page]:
     return [PAGES[word] for word in KINDS[entry.kind][1]]
 
 
+def facts_of(entry: Entry, page: Page, query: Query) -> Facts:
+    """Return what a page shows; `notes` are what was found odd in reading or fitting."""
+    facts = page.facts(entry, query)
+    return facts | {"notes": [*facts.get("notes", []), *entry.opened.about.get("notes", [])]}
+
+
 def first_page(entry: Entry) -> str:
     """Return the address of its start."""
     return f"/open/{entry.number}/{KINDS[entry.kind][1][0]}"
 
 
 def _data(entry: Entry, query: Query) -> Facts:
-    facts = _DATA[entry.kind](entry.opened.thing)
-    facts["notes"] += entry.opened.about.get("notes", [])
-    return facts
+    return _DATA[entry.kind](entry.opened.thing)
 
 
 def _table_data(table: Any) -> Facts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import statistics
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -107,6 +108,11 @@ def _what(path: str) -> str:
     if Path(path).is_dir():
         inside = (file.suffix.lower() for file in Path(path).rglob("*"))
         return "pictures" if any(one in SUFFIXES for one in inside) else "texts"
+    if suffix == ".zip":
+        raise InputError(
+            f"'{path}' is an archive · what is in it is not looked at · unpack it, and open the "
+            "file or the folder"
+        )
     if suffix in SUFFIXES or _is_stack(path, suffix):
         return "pictures"
     if suffix in (".json", ".jsonl", ".ndjson"):
@@ -222,7 +228,7 @@ def _smaller(sizes: Counter[tuple[int, int]], limits: Limits) -> tuple[int, int]
     """The size (height, width) that all pictures are brought to, None where they have it."""
     if not sizes:  # which reading them will say better
         return None
-    height, width = sizes.most_common(1)[0][0]
+    height, width = (statistics.median_low(side) for side in zip(*sizes.elements(), strict=True))
     side = min(_SIDE, math.isqrt(limits.cells // sizes.total()))
     scale = min(1.0, side / max(height, width))
     if scale == 1.0 and len(sizes) == 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -74,7 +75,12 @@ def run_task(sink: Connection, task: Task, limits: Limits) -> None:
     """Do a task and send what came of it."""
     _limit_memory()
     try:
-        sink.send(("done", task.run(Say(sink), limits)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            opened = task.run(Say(sink), limits)
+        told = dict.fromkeys(str(one.message) for one in caught)
+        about = {**opened.about, "notes": [*opened.about.get("notes", []), *told]}
+        sink.send(("done", replace(opened, about=about)))
     except (NonnegError, UnicodeError) as error:
         sink.send(("failed", str(error)))
     except MemoryError:

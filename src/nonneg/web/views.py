@@ -29,7 +29,7 @@ from nonneg.errors import InputError, UnknownNameError
 from nonneg.io.pictures import natural_order
 from nonneg.report.facts import Facts
 from nonneg.web.jobs import Job, Jobs
-from nonneg.web.pages import DATA, KINDS, PAGES, Query, first_page, pages_of, picture_of
+from nonneg.web.pages import DATA, KINDS, PAGES, Query, facts_of, first_page, pages_of, picture_of
 from nonneg.web.pictures import picture
 from nonneg.web.reading import OpenFile
 from nonneg.web.store import Entry, Limits, Store
@@ -49,6 +49,7 @@ __all__ = ["UPLOADS", "Explorer", "page_error", "router"]
 
 UPLOADS = ("/open", "/open-folder")
 _SOON = 1.0  # seconds that a click waits for quick work, so that its page need not be shown
+_TOLD = 10  # failures on the start page
 _FOUND = 20  # items in a list of suggestions
 _HERE = Path(__file__).parent
 _SUFFIX = re.compile(r"\.\w{1,10}(\.gz)?$")
@@ -185,6 +186,7 @@ def _start_facts(explorer: Explorer) -> Facts:
             for entry in explorer.store
         ],
         "running": [job.facts() for job in explorer.jobs.running()],
+        "unopened": [job.facts() for job in explorer.jobs.unopened()[-_TOLD:]],
         "examples": [
             {"name": name, "title": made.title, "told": made.told}
             for name, made in EXAMPLES.items()
@@ -195,7 +197,7 @@ def _start_facts(explorer: Explorer) -> Facts:
 @router.get("/", include_in_schema=False)
 async def start(request: Request, explorer: _Here) -> HTMLResponse:
     """Return the start page."""
-    return _page(request, "start.html", _start_facts(explorer))
+    return _page(request, "start.html", _start_facts(explorer) | {"limits": explorer.limits})
 
 
 @router.get("/index.json")
@@ -572,7 +574,7 @@ def _facts_of(entry: Entry, word: str, query: Query) -> tuple[str, Callable[[], 
             f"'{entry.name}' is {KINDS[entry.kind][0]}, which has no page {word!r} · it has "
             f"{', '.join(KINDS[entry.kind][1])} · choose one"
         )
-    return f"{word} {query.key}", partial(PAGES[word].facts, entry, query)
+    return f"{word} {query.key}", partial(facts_of, entry, PAGES[word], query)
 
 
 @router.get("/open/{number}/pictures/{name}.json")

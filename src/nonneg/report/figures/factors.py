@@ -144,7 +144,8 @@ def factors(facts: Facts) -> Figure:
         title="W (left: rows) and H (right: columns)",
         least=520,
         note=note,
-        height=tall,
+        height=tall + 30,
+        margin={"t": 50},  # title and names of the components, which are above
         xaxis={"domain": [0, 0.49], "title": {"text": "W: component"}, **shared},
         yaxis={**axis_names(rows["names"], limit=18), "autorange": "reversed"},
         xaxis2={

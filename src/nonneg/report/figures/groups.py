@@ -289,8 +289,14 @@ def topic_flows(flows: Sequence[Facts]) -> Figure:
     for flow in flows:
         found.setdefault((flow["n_topics"], flow["topic"]), flow["name"])
         found.setdefault((flow["n_next"], flow["next_topic"]), flow["next_name"])
+    # Names of the last level stand on its left, where those of the level before it end.
+    close = set(sorted({level for level, _ in found})[-2:])
     nodes = [
-        ((level, topic), clip(name, 22), topic - 1)
+        (
+            (level, topic),
+            clip(name.partition(",")[0], 11) if level in close else clip(name, 18),
+            topic - 1,
+        )
         for (level, topic), name in sorted(found.items())
     ]
     links = [
@@ -302,9 +308,15 @@ def topic_flows(flows: Sequence[Facts]) -> Figure:
         )
         for flow in flows
     ]
-    return _sankey(nodes, links, "{} topics", "From few topics to many: where the documents go")
+    drawn = _sankey(nodes, links, "{} topics", "From few topics to many: where the documents go")
+    drawn["data"][0]["node"] |= {
+        "customdata": texts([name for _, name in sorted(found.items())], 60),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    return drawn
 
 
+_LEVEL = 140  # pixels from one number of groups to the next, for the names between them
 _Place = tuple[int, int]
 
 
@@ -358,5 +370,10 @@ def _sankey(
         for i, level in enumerate(levels)
     ]
     return figure(
-        data, title=title, height=height_for(2 * most) + 80, annotations=heads, margin={"t": 44}
+        data,
+        title=title,
+        height=height_for(2 * most) + 80,
+        least=_LEVEL * len(levels),
+        annotations=heads,
+        margin={"t": 44},
     )

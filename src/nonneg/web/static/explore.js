@@ -100,6 +100,19 @@ const redraw = later(200, () => $$(".plot[data-drawn]").forEach(draw));
 dark.addEventListener("change", redraw);
 matchMedia("(max-width: 30rem)").addEventListener("change", redraw);
 
+// --- files that would be refused, before they are sent --------------------------------------------
+
+for (const input of $$("input[data-most]")) {
+  input.addEventListener("change", () => {
+    const { most, files = Infinity } = input.dataset;
+    const size = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    const many = input.files.length > files ? `${input.files.length} files, of which the explorer opens ${files}` : "";
+    const large = size > most ? `${Math.ceil(size / 2 ** 20)} MB, of which the explorer opens ${Math.floor(most / 2 ** 20)}` : "";
+    input.setCustomValidity(many || large ? `${many || large}: use the command line for it, or choose less` : "");
+    input.reportValidity();
+  });
+}
+
 // --- a fit under way -----------------------------------------------------------------------------
 
 async function follow(box) {
