@@ -21,7 +21,7 @@ _MOST = 240
 _MOST_MERGES = 150
 _MOST_BARS = 400
 # What a disc and a number beside take of the sides of a map 400 pixels wide.
-_ROOM, _PUSHES = np.array([0.13, 0.13]), 300
+_ROOM, _PUSHES = np.array([0.14, 0.17]), 300
 _FEW = 16  # topics; the discs of more are smaller
 Numbers = NDArray[np.float64]
 

@@ -142,7 +142,7 @@ def factors(facts: Facts) -> Figure:
     return figure(
         data,
         title="W (left: rows) and H (right: columns)",
-        least=520,
+        least=440,
         note=note,
         height=tall + 30,
         margin={"t": 50},  # title and names of the components, which are above
