@@ -140,7 +140,12 @@ class Pictures:
 
     def first(self) -> Pictures:
         """The first picture alone."""
-        return replace(self, pixels=self.pixels[:1], names=self.names[:1], labels=None)
+        return self.at(0)
+
+    def at(self, place: int) -> Pictures:
+        """One picture alone."""
+        one = slice(place, place + 1)
+        return replace(self, pixels=self.pixels[one], names=self.names[one], labels=None)
 
     def without(self, missing: object) -> Pictures:
         """The same pictures with further pixels missing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -402,8 +402,7 @@ def picture_of(entry: Entry, number: int) -> Any:
         raise UnknownNameError(
             f"there is no picture {number} · {n} can be looked at · ask for one of them"
         )
-    at = slice(number - 1, number)
-    return replace(pictures, pixels=pictures.pixels[at], names=pictures.names[at], labels=None)
+    return pictures.at(number - 1)
 
 
 def _parts(entry: Entry, query: Query) -> Facts:
