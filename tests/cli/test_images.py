@@ -30,6 +30,15 @@ def digits_model(run: Run, pictures: Path, tmp_path: Path) -> Path:
     return path
 
 
+def test_a_report_though_the_first_picture_is_black(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, image in enumerate([np.zeros((8, 8)), *load_digits().images[:8]]):
+        Image.fromarray((image * 15).astype(np.uint8)).save(folder / f"{i}.png")
+    run("images", folder, "-k", 2, "--report", tmp_path / "r.html", "--threads", 1)
+    assert "1.png, part by part" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
 def test_parts_of_a_folder(run: Run, pictures: Path, tmp_path: Path) -> None:
     parts, model = tmp_path / "parts.png", tmp_path / "model.nonneg"
     out = run(

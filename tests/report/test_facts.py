@@ -21,7 +21,7 @@ from nonneg.report.factors import (
     similarity_facts,
 )
 from nonneg.report.geometry import cone_facts
-from nonneg.report.grouping import _apart, consensus_facts, structure_facts
+from nonneg.report.grouping import _apart, consensus_facts, crowding, structure_facts
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_points_on_a_map_do_not_cover_one_another():
         moved = _apart(places)
         low, high = moved.min(axis=0), moved.max(axis=0)
         at = (moved - low) / np.where(high > low, high - low, 1.0)
-        gaps = np.abs(at[:, None] - at[None]) / [0.06, 0.04]
+        gaps = np.abs(at[:, None] - at[None]) / (0.09 * crowding(len(at)))
         assert not ((gaps < 1).all(axis=2) & ~np.eye(len(at), dtype=bool)).any()
     far = np.array([[0.0, 0.0], [1.0, 1.0]])
     assert np.array_equal(_apart(far), far)

@@ -18,7 +18,7 @@ from nonneg.report.factors import factor_facts
 from nonneg.report.figures.style import broken, colour, ink_on, plain, text
 from nonneg.report.html import report_facts, report_html
 from nonneg.report.parts import build_up_facts, gallery_facts
-from nonneg.report.taste import explanation_facts
+from nonneg.report.taste import explanation_facts, reason_steps
 
 go = pytest.importorskip("plotly.graph_objects")
 
@@ -121,7 +121,8 @@ def test_what_does_not_exist_is_refused_with_what_does(things):
 @pytest.mark.parametrize("most", [3, 10])
 def test_the_waterfall_sums_to_the_estimate(things, most):
     facts = explanation_facts(things["Explanation"])
-    (bars,) = figures.waterfall(facts, most=most)["data"]
+    facts["steps"] = reason_steps(facts["parts"], most)
+    (bars,) = figures.waterfall(facts)["data"]
     assert bars["measure"][-1] == "total"
     assert set(bars["measure"][:-1]) == {"relative"}
     assert sum(bars["x"][:-1]) == pytest.approx(facts["estimate"], abs=1e-9)
@@ -138,8 +139,11 @@ def test_small_parts_are_put_together_by_their_kind(things):
         {**plain_part, "item": "i", "name": "y", "contribution": -t / 64} for t in range(1, 9)
     ]
     parts = [plain_part, *tastes, *ratings]
-    facts |= {"parts": parts, "estimate": sum(part["contribution"] for part in parts)}
-    drawn = figures.waterfall(facts, most=6)
+    facts |= {
+        "steps": reason_steps(parts, 6),
+        "estimate": sum(part["contribution"] for part in parts),
+    }
+    drawn = figures.waterfall(facts)
     (bars,) = drawn["data"]
     names = drawn["layout"]["yaxis"]["ticktext"]
     assert "27 further tastes" in names

@@ -280,6 +280,40 @@ def test_a_list_for_five_own_ratings_of_films(
     shot(page, "films-1280-light")
 
 
+def test_a_folder_of_pictures_and_a_file_that_is_too_large(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("PIL", reason="Pillow is missing")
+    from nonneg.io.pictures import write_png
+
+    rng = np.random.default_rng(0)
+    for word in ("dark", "light"):
+        (tmp_path / "many" / word).mkdir(parents=True)
+        for i in range(6):
+            write_png(tmp_path / "many" / word / f"{i}.png", rng.random((9, 7)))
+    page = visit()
+    page.get_by_label("Folder", exact=True).set_input_files(tmp_path / "many")
+    page.locator("form[action='/open-folder']").get_by_role("button", name="Open").click()
+    page.get_by_role("heading", name="many").wait_for()
+    assert page.get_by_text("12 pictures of 7 × 9 pixels, with 2 labels").count()
+    sync_api.expect(page.locator("#gallery canvas").nth(11)).to_have_attribute("width", "7")
+    fits(page)
+    shot(page, "folder-1280-light")
+    page.get_by_label("How many").fill("3")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("heading", name="A picture, part by part").wait_for()
+    assert page.get_by_text("dark/0.png").count()
+    large = tmp_path / "large.csv"
+    with large.open("wb") as stream:
+        stream.truncate(300 * 2**20)
+    page.goto(page.url.split("/open")[0])
+    box = page.get_by_label("File", exact=True)
+    box.set_input_files(large)
+    assert "300 MB" in box.evaluate("input => input.validationMessage")
+    page.locator("form[action='/open']").get_by_role("button", name="Open").click()
+    page.get_by_role("heading", name="Look at your table").wait_for()  # it was not sent
+
+
 def test_the_slider_cuts_the_tree(visit: Callable[..., Any], everything: dict[str, str]) -> None:
     page = visit()
     page.goto(everything["classes"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("fastapi")
 
 from nonneg.io.table import Table
 from nonneg.web.jobs import Job
+from nonneg.web.serve import open_all
 from nonneg.web.tasks import FitFactors
 
 from .conftest import Visitor
@@ -70,6 +72,28 @@ def test_the_curve_is_the_history(visitor: Visitor) -> None:
         whole += part["curve"]
         since = part["points"]
     assert whole == history
+
+
+def test_what_is_odd_is_a_note_of_the_page(visitor: Visitor) -> None:
+    rows = "\n".join(["5,5,5,5"] * 3 + ["1,2,3,4", "4,3,2,1"])
+    at = visitor.post("/paste", data={"text": rows}).rsplit("/", 1)[0]
+    page = visitor.post(f"{at}/fit/parts", data={"width": 2, "rank": 2})
+    (note,) = visitor.get(f"{page}.json")["notes"]
+    assert note.startswith("3 of 5 images are of one shade")
+    assert note in html.unescape(visitor.client.get(page).text)
+
+
+def test_many_files_are_opened_one_after_the_other(small, tmp_path: Path) -> None:
+    someone = small(jobs=1)
+    paths = [tmp_path / f"{i}.csv" for i in range(3)]
+    for path in paths:
+        path.write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "1.csv").write_text("a,b\n1,red\n3,4\n")
+    open_all(someone.explorer.jobs, paths)
+    told = someone.get("/index.json")
+    assert [one["name"] for one in told["open"]] == ["0.csv", "2.csv"]
+    assert [one["name"] for one in told["unopened"]] == ["1.csv"]
+    assert "was not opened" in someone.client.get("/").text
 
 
 def test_no_more_fits_than_the_machine_takes(small, work: ModuleType) -> None:

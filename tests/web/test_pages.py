@@ -7,15 +7,18 @@ import html
 import io
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 pytest.importorskip("fastapi")
 
 import nonneg
 from nonneg.apps import talk as the_talk
+from nonneg.io.pictures import natural_order
 from nonneg.web.pages import KINDS
 from nonneg.web.tasks import EXAMPLES
 
@@ -131,7 +134,17 @@ def test_ratings_with_titles_and_a_table_of_ratings(visitor: Visitor) -> None:
     assert all(one["title"].startswith("Film ") for one in facts["list"]["items"])
     at = page.rsplit("/", 1)[0]
     assert visitor.get(f"{at}/items.json?q=film 14")[0]["item"] == "14"
-    assert visitor.get(f"{at}/why.json?user=u3&item=Film 7")["item"] == 7
+    why = visitor.get(f"{at}/why.json?user=u3&item=Film 7")
+    assert why["item"] == 7
+    told = " ".join(why["sentences"])
+    assert told.startswith("u3 would rate Film 7 about")
+    likes = why["neighbors"]
+    assert all(f"{near['title']} ({near['rating']:g})" in told for near in likes)
+    page = visitor.client.get(f"{at}/why?user=u3&item=Film 7").text
+    bars = re.search(r"<tbody>(.*?)</tbody>", page[page.index("add up to") :], re.DOTALL)
+    assert bars is not None
+    added = [x.replace("−", "-") for x in re.findall(r'class="num">([+−][\d.]+)<', bars[1])]
+    assert sum(map(float, added)) == pytest.approx(why["estimate"], abs=0.006 * len(added))
     table = "who,x,y,z\na,1,,5\nb,2,4,\nc,,4,5\nd,1,3,4\n"
     at = visitor.post("/paste", data={"text": table}).rsplit("/", 1)[0]
     page = visitor.post(f"{at}/fit/recommender", data={"rank": 1})
@@ -194,6 +207,76 @@ def test_a_table_of_pictures_becomes_parts_and_hidden_pixels_are_repaired(
     assert visitor.client.get(again).status_code == 200
 
 
+def png(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.round(255 * image / image.max()).astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def sent(files: dict[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("files", (name, data)) for name, data in files.items()]
+
+
+def test_a_folder_of_pictures_with_labels_becomes_parts(visitor: Visitor) -> None:
+    digits = load_digits()
+    parity = ["odd" if y % 2 else "even" for y in digits.target[:40]]
+    folder = {
+        f"digits/{word}/{i}.png": png(image)
+        for i, (image, word) in enumerate(zip(digits.images[:40], parity, strict=True))
+    }
+    folder |= {"digits/odd/.DS_Store": b"x", "digits/odd/broken.png": b"no picture"}
+    page = visitor.post("/open-folder", files=sent(folder))
+    facts = visitor.get(f"{page}.json")
+    assert (facts["n_pictures"], facts["width"], facts["height"]) == (40, 8, 8)
+    assert {one["name"]: one["n_pictures"] for one in facts["labels"]} == dict(Counter(parity))
+    assert [one["name"] for one in facts["skipped"]] == ["odd/broken.png"]
+    # In the order of the names, 2 before 10.
+    names = sorted((name.removeprefix("digits/") for name in folder), key=natural_order)
+    assert [one["name"] for one in facts["shown"]] == [n for n in names if n[-5].isdigit()][:24]
+    assert not facts["notes"]
+    told = visitor.client.get(page).text
+    assert "2 labels" in told
+    assert "odd/broken.png" in told
+    fitted = visitor.post(f"{page.rsplit('/', 1)[0]}/fit/parts", data={"rank": 4})
+    found = visitor.get(f"{fitted}.json?document=2")
+    assert (found["pictures"], len(found["parts"])) == (40, 4)
+    assert found["picture"]["name"] == facts["shown"][1]["name"]
+
+
+def test_pictures_of_many_sizes_are_brought_to_one(visitor: Visitor) -> None:
+    rng = np.random.default_rng(0)
+    folder = {f"{i}.png": png(rng.random((300, 400) if i else (400, 300))) for i in range(3)}
+    facts = visitor.get(f"{visitor.post('/open-folder', files=sent(folder))}.json")
+    assert (facts["n_pictures"], facts["width"], facts["height"]) == (3, 128, 96)
+    assert "128 × 96" in facts["notes"][0]
+    assert facts["notes"][1].startswith("1 of them")
+
+
+def test_stacks_of_pictures_and_single_ones(visitor: Visitor) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, X=load_digits().images[:30], y=load_digits().target[:30])
+    page = visitor.post("/open", files={"file": ("digits.npz", stream.getvalue())})
+    facts = visitor.get(f"{page}.json")
+    assert (facts["holds"], facts["n_pictures"], len(facts["labels"])) == ("pictures", 30, 10)
+    packed = visitor.post("/open", files={"file": ("cats.zip", b"PK")})
+    assert "'cats.zip' is an archive" in packed["message"]
+    alone = visitor.post("/open", files={"file": ("cat.png", png(np.eye(9)))})
+    assert "'cat.png' is one picture" in alone["message"]
+
+
+def test_a_folder_of_texts_and_folders_of_nothing(visitor: Visitor) -> None:
+    texts = {f"mail/{i}.txt": b"cats purr and dogs bark" for i in range(4)}
+    facts = visitor.get(f"{visitor.post('/open-folder', files=sent(texts))}.json")
+    assert [one["name"] for one in facts["texts"]] == [f"{i}.txt" for i in range(4)]
+    for nothing in ({"a/.hidden": b"x"}, {"a/empty.png": b""}):
+        refused = visitor.post("/open-folder", files=sent(nothing))
+        assert refused.status_code == 400
+        assert "no folder was chosen" in refused.text
+    broken = visitor.post("/open-folder", files=sent({f"a/{i}.png": b"x" for i in range(2)}))
+    assert "a/0.png" in broken["message"] or "0.png" in broken["message"]
+    assert str(visitor.explorer.folder) not in broken["message"]
+
+
 def pixels(told: dict) -> np.ndarray:
     values = np.frombuffer(base64.b64decode(told["bytes"]), dtype=np.uint8)
     return values.reshape(told["height"], told["width"]) / 255
@@ -211,7 +294,12 @@ def test_classes_are_cut_where_the_slider_is_and_ranks_compared(visitor: Visitor
         assert len(set(consensus["labels"])) <= cut
         assert sorted(consensus["samples"]) == sorted(f"row {i + 1}" for i in range(12))
         assert visitor.get(f"{page.rsplit('/', 1)[0]}/pictures/consensus.json?cut={cut}")["data"]
-    assert len(set(visitor.get(f"{page}.json?cut=2")["consensus"]["labels"])) == 2
+    told = visitor.get(f"{page}.json")
+    of_metagene = {one["name"]: one["class"] for one in told["samples"]}
+    groups = visitor.get(f"{page}.json?cut=2")["consensus"]["groups"]
+    assert [group["number"] for group in groups] == [1, 2]
+    for group in groups:  # one numbering on the whole page
+        assert {of_metagene[name] for name in group["samples"]} == {group["number"]}
     assert visitor.client.get(f"{page}.json?cut=13").status_code == 400
     assert visitor.client.get(page).status_code == 200
     page = visitor.post(f"{at}/fit/rank", data={"first": 1, "last": 3, "runs": 2})
@@ -311,8 +399,12 @@ def test_no_path_of_the_client_is_opened(visitor: Visitor, tmp_path) -> None:
     for name in (str(secret), f"../../..{secret}", "..\\x.csv"):
         page = visitor.post("/open", files={"file": (name, b"5,6\n7,8\n9,1\n")})
         assert visitor.get(f"{page}.json")["shape"] == [3, 2]
-    inside = {path.parent for path in visitor.explorer.folder.rglob("*")}
-    assert inside == {visitor.explorer.folder}
+    for name in (f"../../..{secret}.txt", "a/../../x.txt", "..\\..\\x/y.txt"):
+        page = visitor.post("/open-folder", files=sent({name: b"cats purr and dogs bark"}))
+        assert visitor.get(f"{page}.json")["n_documents"] == 1
+    kept = [path for path in visitor.explorer.folder.rglob("*") if path.is_file()]
+    assert all(path.resolve().is_relative_to(visitor.explorer.folder.resolve()) for path in kept)
+    assert not {"secret", "x", "y"} & {path.stem for path in kept}
 
 
 def test_the_start_page_names_every_example(visitor: Visitor) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from nonneg.apps.agreement import Agreement, compare_classes, labels_of_samples
 from nonneg.apps.expression_steps import repeat_steps, take_genes
 from nonneg.apps.markers import MarkerMethod, gene_scores, marker_genes
-from nonneg.apps.metagenes_record import from_parts, to_parts
+from nonneg.apps.metagenes_record import KeptRuns, from_parts, to_parts
 from nonneg.apps.subclasses import Flow, Level, aligned_orders, flows
 from nonneg.core.alternate import Status, Step
 from nonneg.core.factorize import (
@@ -34,7 +35,7 @@ from nonneg.core.smooth import factorize_smooth, sharpened
 from nonneg.errors import InputError
 from nonneg.io.expression import Expression, Orientation, read_expression
 from nonneg.selection.blas import calm_blas
-from nonneg.selection.consensus import Consensus, consensus_of
+from nonneg.selection.consensus import Consensus, consensus_from, consensus_of
 from nonneg.selection.measures import distance_silhouettes
 from nonneg.selection.stability import StableComponents, refit, stable_components
 from nonneg.shown import Shown
@@ -137,8 +138,9 @@ class Metagenes(Shown):
         How surely each metagene comes back in the runs, 1 at best (see `StableComponents`); None
         with a single run.
     consensus_ : Consensus or None
-        How far the runs agree on the classes of this rank; None with a single run, with more than
-        5000 samples, and in a model that was loaded.
+        How far the runs agree on the classes of this rank; None with a single run, and with more
+        than 5000 samples. A model that was loaded builds it again when it is asked for, from the
+        class of each sample in each run; its `fit` is `factorization_`.
     silhouettes_ : ndarray of float64 (n_samples,) or None
         How surely each sample is with its class in the runs, from −1 to 1, 1 − consensus being the
         distance; None with a single run or more than 5000 samples.
@@ -244,6 +246,7 @@ class Metagenes(Shown):
         self.factorization_, stable = chosen[self.n_components]
         order = np.array(orders[ranks.index(self.n_components)])
         self.stability_ = None if stable is None else stable[order]
+        self._kept_runs: KeptRuns | None = None
         self.consensus_ = agreed[self.n_components]
         self.samples_, self.genes_ = table.samples, table.genes
         self.steps_, self.notes_, self.source_ = table.steps, table.notes, table.source
@@ -349,6 +352,20 @@ class Metagenes(Shown):
         vars(model).update(attributes)
         found = model._classes(model.samples_, model.factorization_)
         return model._adopt(found, order)
+
+    @cached_property
+    def consensus_(self) -> Consensus | None:
+        """The agreement of the runs of a model that was loaded; `fit` sets it itself."""
+        kept = self._fitted()._kept_runs
+        if kept is None:
+            return None
+        return consensus_from(
+            kept.labels,
+            self.factorization_,
+            n_identical=kept.n_identical,
+            seeds=kept.seeds,
+            objectives=kept.objectives,
+        )
 
     @property
     def _sizes(self) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,11 +19,31 @@ from nonneg.errors import InputError
 if TYPE_CHECKING:
     from nonneg.apps.metagenes import Metagenes
 
-__all__ = ["from_parts", "to_parts"]
+__all__ = ["KeptRuns", "from_parts", "to_parts"]
 
 _NUMBERS = ("max_iter", "tol", "smoothing", "n_components", "n_runs")
 _FIT_WORDS = ("solver", "init")
 _FIT_NUMBERS = ("objective", "error", "relative_error")
+
+
+@dataclass(frozen=True, eq=False)
+class KeptRuns:
+    """What a file has of the runs: enough to build their consensus again.
+
+    Attributes
+    ----------
+    labels : ndarray of int (n_runs, n_samples)
+        The largest component of each sample.
+    objectives : ndarray of float64 (n_runs,)
+    seeds : tuple of int or None
+    n_identical : int
+    """
+
+    labels: NDArray[np.intp]
+    objectives: NDArray[np.float64]
+    seeds: tuple[int | None, ...]
+    n_identical: int
+
 
 Record = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -66,6 +87,12 @@ def to_parts(model: Metagenes) -> Record:
         arrays["stability"] = model.stability_
     if model.silhouettes_ is not None:
         arrays["silhouettes"] = model.silhouettes_
+    agreed = model.consensus_
+    if agreed is not None:
+        # Not its matrix, which follows from them and has a number for each pair of samples.
+        meta["consensus"] = {"seeds": list(agreed.seeds), "n_identical": agreed.n_identical}
+        arrays["run_labels"] = agreed.run_labels.astype(np.int32)
+        arrays["run_objectives"] = agreed.objectives
     return meta, arrays
 
 
@@ -131,10 +158,26 @@ def from_parts(
         "steps_": tuple(dict(step) for step in meta["steps"]),
         "levels_": levels,
         "flows_": flows(levels),
-        "consensus_": None,
+        "_kept_runs": _runs(meta.get("consensus"), arrays, fit),
         **optional,
     }
     return parameters, attributes, order
+
+
+def _runs(told: Any, arrays: Mapping[str, NDArray[Any]], fit: Factorization) -> KeptRuns | None:
+    """What a consensus is built from; files of before 0.2, and of single runs, have nothing."""
+    if told is None:
+        return None
+    labels, objectives = arrays["run_labels"], arrays["run_objectives"]
+    seeds = tuple(None if seed is None else int(seed) for seed in told["seeds"])
+    n_runs, k = len(seeds), fit.n_components
+    if labels.shape != (n_runs, len(fit.W)) or objectives.shape != (n_runs,) or n_runs < 2:
+        raise ValueError("the classes of the runs do not fit the samples")
+    if labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= k:
+        raise ValueError("a class of a run is beyond the rank")
+    if not np.isfinite(objectives).all() or not 0 <= int(told["n_identical"]) < n_runs:
+        raise ValueError("the runs contradict one another")
+    return KeptRuns(labels.astype(np.intp), objectives, seeds, int(told["n_identical"]))
 
 
 def _levels(listed: Any, classes: NDArray[Any], m: int) -> tuple[Level, ...]:

@@ -144,7 +144,9 @@ def images(
             write_png(parts, gallery(model.part_images_), force=force)
         facts["parts"] = None if parts is None else str(parts)
     answer(facts, as_json, lambda: draw_images.parts(facts))
-    write_report(model, report, force, as_json, image=pictures.first())
+    # One that holds some of the parts: a black picture would have no steps to show.
+    telling = pictures.at(int(model.coefficients_.any(axis=1).argmax()))
+    write_report(model, report, force, as_json, image=telling)
     for path in (parts, output):
         if path is not None:
             wrote(path, as_json)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,17 @@ from nonneg.errors import FileFormatError, InputError, MissingLibraryError, Unkn
 from nonneg.io.files import PathLike, format_suffix, read_bytes, write_bytes
 from nonneg.io.matrix_files import read_arrays
 
-__all__ = ["Choices", "Pictures", "Skipped", "as_pictures", "read_pictures", "write_png"]
+__all__ = [
+    "SUFFIXES",
+    "Choices",
+    "Pictures",
+    "Skipped",
+    "as_pictures",
+    "natural_order",
+    "picture_sizes",
+    "read_pictures",
+    "write_png",
+]
 
 Pixels = NDArray[np.float32]
 
@@ -31,6 +42,7 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".gif", ".webp", ".pgm", ".ppm", ".pnm", ".bmp", ".tif", ".tiff",
 )  # fmt: skip
 SCALINGS = ("range", "image")
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: how a telephone was held
 _LABELS = ("y", "labels", "label", "target")
 # Beyond this an image bomb would fill the memory before anybody looked at it.
 _MOST_PIXELS = 100_000_000
@@ -128,7 +140,12 @@ class Pictures:
 
     def first(self) -> Pictures:
         """The first picture alone."""
-        return replace(self, pixels=self.pixels[:1], names=self.names[:1], labels=None)
+        return self.at(0)
+
+    def at(self, place: int) -> Pictures:
+        """One picture alone."""
+        one = slice(place, place + 1)
+        return replace(self, pixels=self.pixels[one], names=self.names[one], labels=None)
 
     def without(self, missing: object) -> Pictures:
         """The same pictures with further pixels missing.
@@ -241,6 +258,35 @@ def read_pictures(
             ".npz · convert it"
         ) from None
     return Pictures(_scaled(image[None], choices), (source.name,), None, choices)
+
+
+def picture_sizes(path: PathLike) -> Counter[tuple[int, int]]:
+    """Count pictures by their size (height, width) as it is seen, without decoding them.
+
+    Parameters
+    ----------
+    path : str or path
+        As in `read_pictures`. Files that are no pictures are not counted.
+    """
+    source = Path(path)
+    if format_suffix(source) in (".npy", ".npz"):
+        array = max(read_arrays(str(path)).values(), key=lambda one: one.size)
+        stack = array[None] if array.ndim == 2 else array
+        return Counter({stack.shape[1:3]: len(stack)} if stack.ndim in (3, 4) else {})
+    files = [file for file, _ in _files(source)] if source.is_dir() else [source]
+    return Counter(size for file in files if (size := _seen_size(file)) is not None)
+
+
+def _seen_size(file: Path) -> tuple[int, int] | None:
+    pillow = _pillow()
+    try:
+        with warnings.catch_warnings(action="ignore"), pillow.open(file) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
+            turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except Exception:  # whatever the plug-ins of Pillow raise; reading it says why
+        return None
 
 
 def write_png(path: PathLike, image: NDArray[Any], *, force: bool = False) -> Path:
@@ -418,10 +464,11 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
     ]
     named = [(file, file.relative_to(folder).as_posix()) for file in files]
-    yield from sorted(named, key=lambda pair: _natural(pair[1]))
+    yield from sorted(named, key=lambda pair: natural_order(pair[1]))
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Return what names are sorted by so that 2 comes before 10."""
     parts: list[tuple[int, int, str]] = []
     word = ""
     for letter in [*name, ""]:
@@ -437,7 +484,7 @@ def _decode(data: bytes, choices: Choices) -> Pixels:
     """One picture (height, width, channels), NaN where it is transparent."""
     pillow = _pillow()
     try:
-        with pillow.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings(action="ignore"), pillow.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise _UnusableError(f"it has {image.width} × {image.height} pixels, too many")
             # Formats that hold one picture have no such attribute; MPO is a JPEG with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,8 +20,9 @@ __all__ = ["consensus_facts", "structure_facts", "topic_map_facts"]
 _MOST = 240
 _MOST_MERGES = 150
 _MOST_BARS = 400
-# What a disc with its number takes of the width and height of a map on a telephone.
-_ROOM, _PUSHES = np.array([0.09, 0.06]), 300
+# What a disc and a number beside take of the sides of a map 400 pixels wide.
+_ROOM, _PUSHES = np.array([0.14, 0.17]), 300
+_FEW = 16  # topics; the discs of more are smaller
 Numbers = NDArray[np.float64]
 
 
@@ -189,6 +191,7 @@ def topic_map_facts(model: TopicModel, *, top: int = 6) -> Facts:
             for row in model.topics(top)
         ],
         "kept": kept,
+        "crowding": crowding(len(places)),
     }
 
 
@@ -200,22 +203,28 @@ def _jensen_shannon(rows: Numbers) -> Numbers:
     return np.asarray(squareform(apart), dtype=np.float64)
 
 
+def crowding(n: int) -> float:
+    """Return how much smaller the discs of n topics are than those of a few, on the same map."""
+    return min(1.0, math.sqrt(_FEW / max(n, 1)))
+
+
 def _apart(places: Numbers) -> Numbers:
     """Push points that would cover one another's numbers apart, as little as that takes."""
     low, high = places.min(axis=0, initial=0.0), places.max(axis=0, initial=0.0)
     size = np.where(high > low, high - low, 1.0)
     at = (places - low) / size
+    room = _ROOM * crowding(len(at))
     for _ in range(_PUSHES):
         gaps = at[:, None, :] - at[None, :, :]
-        near = (np.abs(gaps / _ROOM) < 1.0).all(axis=2) & ~np.eye(len(at), dtype=bool)
+        near = (np.abs(gaps / room) < 1.0).all(axis=2) & ~np.eye(len(at), dtype=bool)
         if not near.any():
             break
         # Equal places part in the order of their numbers.
         order = np.arange(len(at))
         sign = np.where(gaps == 0, np.sign(order[:, None] - order[None, :])[:, :, None], gaps)
-        push = np.sign(sign) * (_ROOM - np.abs(gaps)) * near[:, :, None]
+        push = np.sign(sign) * (room - np.abs(gaps)) * near[:, :, None]
         # Along the side on which less has to be moved.
-        less = (_ROOM - np.abs(gaps)) / _ROOM
+        less = (room - np.abs(gaps)) / room
         push *= np.stack([less[..., 0] <= less[..., 1], less[..., 1] < less[..., 0]], axis=-1)
         at = at + 0.5 * push.sum(axis=1)
     return np.asarray(low + at * size, dtype=np.float64)

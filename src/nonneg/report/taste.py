@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "explanation_facts",
     "find_item",
     "neighbor_facts",
+    "reason_steps",
     "reasoned_facts",
     "recommendation_facts",
     "recommender_facts",
@@ -26,6 +28,7 @@ __all__ = [
 
 Titles = Mapping[str, str]
 Labels = Mapping[str, Sequence[str]]
+_MOST_STEPS = 10  # of a waterfall
 _BECAUSE = 3  # reasons of an item in a list
 
 
@@ -179,13 +182,27 @@ def explanation_facts(
         they add up to the estimate), `counterfactuals` (`item`, `title`, `rating`, `estimate`),
         `neighbors` (`rank`, `item`, `title`, `similarity`, `weight`, `rating`, `contribution`),
         `neighbor_estimate`, `n_rated`, `n_item_ratings` and `held_out_error`; `place` and
-        `n_ranked`, the place of the item among what is unused, of implicit feedback, else None.
+        `n_ranked`, the place of the item among what is unused, of implicit feedback, else None;
+        `person`, the user in a sentence; `steps`, the parts with the smallest of each kind as one
+        (see `reason_steps`); `sentences`.
     """
     tastes = [] if model is None or titles is None else model.component_items()
     named = [", ".join(_title(item, titles) or str(item) for item in items) for items in tastes]
     ranked = why if isinstance(why, UseExplanation) else None
+    parts = [
+        {
+            "name": _part_name(part, named, titles),
+            "component": None if part.component is None else part.component + 1,
+            "item": None if part.item is None else _plain(part.item),
+            "user": None if part.user is None else _plain(part.user),
+            "contribution": part.contribution,
+            "share": part.share,
+        }
+        for part in why.contributions
+    ]
     return {
         "user": _plain(why.user),
+        "person": _person(why.user),
         "item": _plain(why.item),
         "title": _title(why.item, titles),
         "estimate": why.estimate,
@@ -196,17 +213,9 @@ def explanation_facts(
         "place": None if ranked is None else ranked.rank,
         "n_ranked": None if ranked is None else ranked.n_ranked,
         "rated": why.rated,
-        "parts": [
-            {
-                "name": _part_name(part, named, titles),
-                "component": None if part.component is None else part.component + 1,
-                "item": None if part.item is None else _plain(part.item),
-                "user": None if part.user is None else _plain(part.user),
-                "contribution": part.contribution,
-                "share": part.share,
-            }
-            for part in why.contributions
-        ],
+        "parts": parts,
+        "steps": reason_steps(parts),
+        "sentences": list(_with_titles(why, named, titles).sentences),
         "counterfactuals": [
             {
                 "item": _plain(change.item),
@@ -222,6 +231,60 @@ def explanation_facts(
         "n_item_ratings": why.n_item_ratings,
         "held_out_error": why.error if model is None else _held_out_error(model),
     }
+
+
+def reason_steps(parts: Sequence[Facts], most: int = _MOST_STEPS) -> list[Facts]:
+    """The parts of an estimate in their order, the smallest of each kind as one.
+
+    Returns
+    -------
+    list of dict
+        `name` and `contribution`; they add up to what the parts do.
+    """
+    rests = sorted({_KINDS[kind] for part in parts if (kind := _kind(part))})
+    standing = sum(not _kind(part) for part in parts)
+    room = len(parts) if len(parts) <= most else max(most - len(rests), standing)
+    order = sorted(range(len(parts)), key=lambda i: (bool(_kind(parts[i])), -_size(parts[i])))
+    kept = set(order[:room])
+    steps = [
+        {"name": _reason(part), "contribution": part["contribution"]}
+        for i, part in enumerate(parts)
+        if i in kept
+    ]
+    for what in rests:
+        rest = [
+            part["contribution"]
+            for i, part in enumerate(parts)
+            if i not in kept and _KINDS.get(_kind(part)) == what
+        ]
+        if rest:
+            steps.append({"name": f"{len(rest):,} {what}", "contribution": sum(rest)})
+    return steps
+
+
+# What the smaller parts of a kind are called together.
+_KINDS = {
+    "component": "further tastes",
+    "item": "further own ratings",
+    "user": "further like-minded people",
+}
+
+
+def _kind(part: Facts) -> str:
+    """Of what a part tells; "" of the start of the scale and of averages, which always stand."""
+    return next((kind for kind in _KINDS if part[kind] is not None), "")
+
+
+def _size(part: Facts) -> float:
+    return abs(float(part["contribution"]))
+
+
+def _reason(part: Facts) -> str:
+    if part["component"] is not None:
+        return f"taste {part['component']}: {part['name']}"
+    if part["item"] is not None:
+        return f"rating of {part['name']}"
+    return f"like-minded {part['name']}" if part["user"] is not None else str(part["name"])
 
 
 def find_item(model: Recommender, name: str, titles: Titles | None) -> Hashable:
@@ -256,6 +319,31 @@ def _part_name(part: Contribution, named: Sequence[str], titles: Titles | None) 
         return named[part.component]
     title = None if part.item is None else _title(part.item, titles)
     return part.name if title is None else title
+
+
+def _with_titles(why: Explanation, named: Sequence[str], titles: Titles | None) -> Explanation:
+    """The same with names that a sentence can say."""
+
+    def called(item: Hashable) -> Hashable:
+        return _title(item, titles) or item
+
+    return replace(
+        why,
+        user=_person(why.user),
+        item=called(why.item),
+        contributions=tuple(
+            replace(part, name=_part_name(part, named, titles)) for part in why.contributions
+        ),
+        counterfactuals=tuple(
+            replace(change, item=called(change.item)) for change in why.counterfactuals
+        ),
+        neighbors=tuple(replace(near, item=called(near.item)) for near in why.neighbors),
+    )
+
+
+def _person(user: Hashable) -> str:
+    """A user in a sentence: "user 7", but Jai."""
+    return f"user {user}" if str(user).isdecimal() else str(user)
 
 
 def neighbor_facts(neighbors: Sequence[Neighbor], titles: Titles | None = None) -> list[Facts]:

@@ -231,8 +231,15 @@ def _time(start: object) -> str:
     return f"{start:g}" if isinstance(start, float) else str(start)
 
 
-def flow_facts(model: TopicModel) -> list[Facts]:
-    """How documents go from k topics to k + 1: for each such step the flows, largest first."""
+def flow_facts(model: TopicModel, n_topics: Sequence[int] | None = None) -> list[Facts]:
+    """How documents go from k topics to the next number: for each such step the flows.
+
+    Parameters
+    ----------
+    model : TopicModel
+    n_topics : sequence of int, optional
+        In rising order. Default: 2 to n_topics_, at most ten steps.
+    """
     return [
         {
             "n_topics": flow.n_topics,
@@ -243,7 +250,7 @@ def flow_facts(model: TopicModel) -> list[Facts]:
             "next_name": flow.next_name,
             "documents": flow.documents,
         }
-        for flow in model.tree()
+        for flow in model.tree(n_topics)
     ]
 
 

@@ -29,6 +29,7 @@ from nonneg.report.geometry import cone_facts
 
 __all__ = ["View", "class_name", "figure", "kinds", "notebook_html", "plotly_figure", "views_of"]
 
+_LEVELS = 5  # numbers of topics of a flow
 _MANY = 6  # components; of more, a card has fewer lines
 
 
@@ -333,10 +334,13 @@ def _of_documents(topics_of: Callable[[Any], Any]) -> dict[str, View]:
             )
         )
 
-    def flows(shown: Any) -> Figure:
+    def flows(shown: Any, *, n_topics: Sequence[int] | None = None) -> Figure:
         from nonneg.report.topics import flow_facts
 
-        return figures.topic_flows(flow_facts(topics_of(shown)))
+        model = topics_of(shown)
+        # Names of more levels would lie on one another.
+        steps = np.geomspace(2, max(model.n_topics_, 2), _LEVELS).round().astype(int)
+        return figures.topic_flows(flow_facts(model, n_topics or sorted(set(steps.tolist()))))
 
     return {
         "components": _card_view(

@@ -39,7 +39,15 @@ from nonneg.selection.measures import (
 from nonneg.selection.stability import identical_runs
 from nonneg.shown import Shown
 
-__all__ = ["Consensus", "check_samples", "consensus", "consensus_of", "finished", "run_labels"]
+__all__ = [
+    "Consensus",
+    "check_samples",
+    "consensus",
+    "consensus_from",
+    "consensus_of",
+    "finished",
+    "run_labels",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,14 +274,41 @@ def consensus_of(fits: Sequence[Factorization]) -> Consensus:
             "consensus · pass those of one rank"
         )
     fit = min(fits, key=lambda run: run.objective)
-    k = fit.n_components
     check_samples(fit.W.shape)
-    chosen = np.array([run_labels(run) for run in fits])
+    return consensus_from(
+        np.array([run_labels(run) for run in fits]),
+        fit,
+        n_identical=identical_runs(fits),
+        seeds=tuple(run.seed for run in fits),
+        objectives=np.array([run.objective for run in fits]),
+    )
+
+
+def consensus_from(
+    chosen: Labels,
+    fit: Factorization,
+    *,
+    n_identical: int,
+    seeds: tuple[int | None, ...],
+    objectives: Matrix,
+) -> Consensus:
+    """Return the consensus of runs of which only this is known, as a model file has it.
+
+    Parameters
+    ----------
+    chosen : ndarray of int (n_runs, n_samples)
+        The largest component of each sample in each run.
+    fit : Factorization
+        The best run.
+    n_identical, seeds, objectives
+        As in `Consensus`.
+    """
+    k = fit.n_components
     matrix = consensus_matrix(chosen)
     tree, distances = average_tree(matrix)
-    labels = _classes(tree, run_labels(fit), k)
-    silhouettes = distance_silhouettes(matrix, labels)
     by_samples = run_labels(fit)
+    labels = _classes(tree, by_samples, k)
+    silhouettes = distance_silhouettes(matrix, labels)
     by_features = np.argmax(fit.H.T * fit.W.sum(axis=0), axis=1)
     return Consensus(
         matrix=matrix,
@@ -288,10 +323,10 @@ def consensus_of(fits: Sequence[Factorization]) -> Consensus:
         silhouette_coefficients=_mean_by_correlation(fit.W, by_samples),
         silhouette_basis=_mean_by_correlation(fit.H.T, by_features),
         n_components=k,
-        n_runs=len(fits),
-        n_identical=identical_runs(fits),
-        seeds=tuple(run.seed for run in fits),
-        objectives=np.array([run.objective for run in fits]),
+        n_runs=len(chosen),
+        n_identical=n_identical,
+        seeds=seeds,
+        objectives=objectives,
         fit=fit,
         run_labels=chosen,
     )

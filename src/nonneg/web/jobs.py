@@ -175,6 +175,10 @@ class Jobs:
         """Those under way."""
         return [job for job in self._jobs.values() if job.state == "running"]
 
+    def unopened(self) -> list[Job]:
+        """What was to be opened and could not."""
+        return [job for job in self._jobs.values() if job.state == "failed" and not job.parent]
+
     def close(self) -> None:
         """End all of it."""
         for job in self.running():

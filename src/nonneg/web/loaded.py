@@ -7,4 +7,4 @@ import nonneg.apps.talk
 import nonneg.apps.topics
 import nonneg.estimators
 import nonneg.models
-import nonneg.web.tasks  # noqa: F401
+import nonneg.web.reading  # noqa: F401

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 from scipy.cluster.hierarchy import cut_tree
+from scipy.optimize import linear_sum_assignment
 
 from nonneg.errors import InputError, UnknownNameError
 from nonneg.report.facts import Facts
 from nonneg.web.store import Entry
 
 __all__ = [
+    "DATA",
     "KINDS",
     "PAGES",
     "Page",
@@ -24,6 +27,7 @@ __all__ = [
     "cut_labels",
     "data_of",
     "factors_of",
+    "facts_of",
     "first_page",
     "pages_of",
     "picture_of",
@@ -31,6 +35,9 @@ __all__ = [
 ]
 
 _PREVIEW = 12  # rows and columns of a table
+_MEMBERS = 30  # samples of a class in a list
+_SEEN = 24  # pictures of a folder
+_STAGES = 40  # parts that are added one by one
 _FULL = 400  # cells of a factor that are shown in full
 _POPULAR = 12  # items that a newcomer is asked about
 _TEXT = 600  # characters of a text in a list
@@ -79,6 +86,12 @@ class Page:
 def pages_of(entry: Entry) -> list[Page]:
     """Return the pages of an entry, the first of them its start."""
     return [PAGES[word] for word in KINDS[entry.kind][1]]
+
+
+def facts_of(entry: Entry, page: Page, query: Query) -> Facts:
+    """Return what a page shows; `notes` are what was found odd in reading or fitting."""
+    facts = page.facts(entry, query)
+    return facts | {"notes": [*facts.get("notes", []), *entry.opened.about.get("notes", [])]}
 
 
 def first_page(entry: Entry) -> str:
@@ -136,11 +149,34 @@ def _texts_data(documents: Any) -> Facts:
     }
 
 
+def _picture_data(pictures: Any) -> Facts:
+    from nonneg.report.parts import pixel_facts
+
+    labels = Counter(pictures.labels or ())
+    height, width, _ = pictures.shape
+    return {
+        "holds": "pictures",
+        "n_pictures": len(pictures),
+        "height": height,
+        "width": width,
+        "missing": int(np.isnan(pictures.pixels).sum()),
+        "labels": [{"name": name, "n_pictures": count} for name, count in labels.items()],
+        "skipped": [{"name": one.name, "reason": one.reason} for one in pictures.skipped],
+        "notes": [],
+        "shown": [
+            {"name": name, "pixels": pixel_facts(image)}
+            for name, image in list(zip(pictures.names, pictures.pixels, strict=True))[:_SEEN]
+        ],
+    }
+
+
 _DATA: dict[str, Callable[[Any], Facts]] = {
     "table": _table_data,
     "ratings": _ratings_data,
     "texts": _texts_data,
+    "pictures": _picture_data,
 }
+DATA = tuple(_DATA)  # kinds that something can be found in
 
 
 def _factors(entry: Entry, query: Query) -> Facts:
@@ -255,9 +291,9 @@ def why_facts(entry: Entry, query: Query) -> Facts:
         item = model.recommend(user, 1, exclude_seen=False)[0].item
     why = model.explain(user, item)
     facts = explanation_facts(why, model=model, titles=titles)
-    facts["sentences"] = list(why.sentences)
     facts["users"] = [str(name) for name in ratings.user_ids[:_LISTED].tolist()]
     facts["own"] = _own(model, code, titles)
+    facts["n_own"] = int((ratings.users == code).sum())
     facts["talk"] = _naive(user, str(item)) if entry.kind == "talk" else None
     return facts
 
@@ -338,11 +374,19 @@ def _classes(entry: Entry, query: Query) -> Facts:
     facts["consensus"] = None
     if agreed is None:
         return facts
-    labels = cut_labels(model, query)
+    labels = (1 + cut_labels(model, query)[agreed.order]).tolist()
+    samples = [model.samples_[i] for i in agreed.order]
+    groups: dict[int, list[str]] = {label: [] for label in sorted(set(labels))}
+    for name, label in zip(samples, labels, strict=True):
+        groups[label].append(name)
     facts["consensus"] = {
         "cut": query.cut or model.n_components,
-        "samples": [model.samples_[i] for i in agreed.order],
-        "labels": (1 + labels[agreed.order]).tolist(),
+        "samples": samples,
+        "labels": labels,
+        "groups": [
+            {"number": label, "n_samples": len(names), "samples": names[:_MEMBERS]}
+            for label, names in groups.items()
+        ],
         "cophenetic": agreed.cophenetic,
         "dispersion": agreed.dispersion,
         "runs": agreed.n_runs,
@@ -358,36 +402,43 @@ def picture_of(entry: Entry, number: int) -> Any:
         raise UnknownNameError(
             f"there is no picture {number} · {n} can be looked at · ask for one of them"
         )
-    at = slice(number - 1, number)
-    return replace(pictures, pixels=pictures.pixels[at], names=pictures.names[at], labels=None)
+    return pictures.at(number - 1)
 
 
 def _parts(entry: Entry, query: Query) -> Facts:
     from nonneg.report.images import image_facts
-    from nonneg.report.pixels import part_pixels, step_pixels
+    from nonneg.report.parts import part_facts, step_facts
 
     model, pictures = entry.opened.thing, entry.opened.about.get("pictures")
-    facts = image_facts(model) | {"parts": part_pixels(model), "picture": None, "pictures": 0}
+    facts = image_facts(model) | {"parts": part_facts(model), "picture": None, "pictures": 0}
     if pictures is not None:
         facts["pictures"] = len(pictures)
         shown = picture_of(entry, query.document)
-        facts["picture"] = step_pixels(model, shown) | {"place": query.document}
+        facts["picture"] = step_facts(model, shown, most=_STAGES) | {"place": query.document}
     return facts
 
 
 def cut_labels(model: Any, query: Query) -> Any:
-    """Return the class of each sample, from 0, where the tree is cut into so many."""
+    """Return the class of each sample, from 0, where the tree is cut into so many.
+
+    A class has the number of the metagene that most of its samples have; further ones follow in the
+    order of the tree.
+    """
     agreed, cut = model.consensus_, query.cut or model.n_components
     n = len(agreed.order)
     if not 1 <= cut <= n:
         raise InputError(f"cut={cut} · the tree of {n} samples has 1 to {n} classes · ask for one")
-    if cut == model.n_components:
-        return agreed.labels
     # By counting merges: with heights that are equal, a cut by height may give fewer classes.
     found = cut_tree(agreed.tree, n_clusters=[cut]).ravel()
-    # In the order of the tree, so that class 1 is the first.
-    first = {label: at for at, label in enumerate(dict.fromkeys(found[agreed.order].tolist()))}
-    return np.array([first[label] for label in found.tolist()])
+    together = np.zeros((cut, model.n_components))
+    np.add.at(together, (found, model.classes_), 1)
+    pairs = zip(*linear_sum_assignment(together, maximize=True), strict=True)
+    numbers = {int(label): int(number) for label, number in pairs}
+    free = (t for t in range(cut) if t not in set(numbers.values()))
+    for label in dict.fromkeys(found[agreed.order].tolist()):
+        if label not in numbers:
+            numbers[label] = next(free)
+    return np.array([numbers[label] for label in found.tolist()])
 
 
 def _signatures(entry: Entry, query: Query) -> Facts:
@@ -435,6 +486,7 @@ KINDS = {
     "table": ("a table", ("data",)),
     "ratings": ("ratings", ("data",)),
     "texts": ("texts", ("data",)),
+    "pictures": ("pictures", ("data",)),
     "factors": ("components", ("factors", "geometry")),
     "talk": ("the talk's example", ("factors", "geometry", "recommend", "why")),
     "recommender": ("a recommender", ("recommend", "why", "factors")),

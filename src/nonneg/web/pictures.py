@@ -89,30 +89,13 @@ def _consensus(entry: Entry, query: Query) -> Facts:
     return figures.consensus_map(consensus_facts(agreed, model.samples_), cut=cut)
 
 
-def _structure(entry: Entry, query: Query) -> Facts:
-    from nonneg.report.grouping import structure_facts
+def _own(kind: str) -> Callable[[Entry, Query], Any]:
+    """A figure that the thing draws itself."""
 
-    model = entry.opened.thing
-    return figures.structure(structure_facts(model.memberships_, model.samples_))
+    def draw(entry: Entry, query: Query) -> Any:
+        return entry.opened.thing.figure(kind)
 
-
-def _class_tree(entry: Entry, query: Query) -> Facts:
-    from nonneg.report.classes import class_facts
-
-    return figures.class_flows(class_facts(entry.opened.thing))
-
-
-def _topic_map(entry: Entry, query: Query) -> Facts:
-    from nonneg.report.grouping import topic_map_facts
-
-    model = getattr(entry.opened.thing, "topics_", entry.opened.thing)
-    return figures.topic_map(topic_map_facts(model))
-
-
-def _rank(entry: Entry, query: Query) -> Facts:
-    from nonneg.report.rank import rank_facts
-
-    return figures.rank_curves(rank_facts(entry.opened.thing))
+    return draw
 
 
 _OF_FACTORS: dict[str, Callable[[Entry, Query], Any]] = {
@@ -127,7 +110,9 @@ _PICTURES: dict[str, dict[str, Callable[[Entry, Query], Any]]] = {
     "factors": _OF_FACTORS,
     "talk": _OF_FACTORS | {"waterfall": _waterfall},
     "recommender": {"waterfall": _waterfall},
-    "topics": {"topic-map": _topic_map},
-    "classes": {"consensus": _consensus, "structure": _structure, "class-tree": _class_tree},
-    "rank": {"rank": _rank},
+    "topics": {"topic-map": _own("map"), "structure": _own("structure")},
+    "classifier": {"topic-map": _own("map"), "structure": _own("structure")},
+    "classes": {"consensus": _consensus, "structure": _own("structure"), "flows": _own("flows")},
+    "signatures": {kind: _own(kind) for kind in ("profiles", "structure", "ranks")},
+    "rank": {"rank": _own("curves")},
 }

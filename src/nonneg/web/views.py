@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -22,12 +23,15 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Limit
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile as StarletteFile
 
 from nonneg.errors import InputError, UnknownNameError
+from nonneg.io.pictures import natural_order
 from nonneg.report.facts import Facts
 from nonneg.web.jobs import Job, Jobs
-from nonneg.web.pages import KINDS, PAGES, Query, first_page, pages_of, picture_of
+from nonneg.web.pages import DATA, KINDS, PAGES, Query, facts_of, first_page, pages_of, picture_of
 from nonneg.web.pictures import picture
+from nonneg.web.reading import OpenFile
 from nonneg.web.store import Entry, Limits, Store
 from nonneg.web.tasks import (
     EXAMPLES,
@@ -38,14 +42,14 @@ from nonneg.web.tasks import (
     FitParts,
     FitRecommender,
     FitTopics,
-    OpenFile,
     Task,
 )
 
 __all__ = ["UPLOADS", "Explorer", "page_error", "router"]
 
-UPLOADS = ("/open",)
+UPLOADS = ("/open", "/open-folder")
 _SOON = 1.0  # seconds that a click waits for quick work, so that its page need not be shown
+_TOLD = 10  # failures on the start page
 _FOUND = 20  # items in a list of suggestions
 _HERE = Path(__file__).parent
 _SUFFIX = re.compile(r"\.\w{1,10}(\.gz)?$")
@@ -56,6 +60,15 @@ _Seed = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 router = APIRouter()
 _templates = Jinja2Templates(_HERE / "templates")
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Where the files of a client's folder are, and what the client calls it and them."""
+
+    path: Path
+    name: str
+    names: dict[str, str]
 
 
 @dataclass
@@ -79,6 +92,36 @@ class Explorer:
         self.jobs.close()
         if self._made is not None:
             self._made.cleanup()
+
+    def put_folder(self, files: Mapping[tuple[str, ...], BinaryIO]) -> _Folder:
+        """Keep the files of a folder under names of our own choice, but in their order.
+
+        Files that are hidden are left out. Only the first folder inside counts: it is the label.
+        """
+        seen = {path: file for path, file in files.items() if path and path[-1][0] != "."}
+        if not seen:
+            raise InputError(
+                "no folder was chosen, or nothing is in it · choose one of pictures or of texts"
+            )
+        tops = {path[0] for path in seen if len(path) > 1}
+        # Browsers send the name of the folder with each of its files.
+        within = len(tops) == 1 and all(len(path) > 1 for path in seen)
+        kept = self.folder / uuid.uuid4().hex
+        names: dict[str, str] = {}
+        labels: dict[str, str] = {}
+        for n, path in enumerate(sorted(seen, key=lambda path: natural_order("/".join(path)))):
+            inside = path[1:] if within else path
+            suffix = _SUFFIX.search(path[-1].lower())
+            name = f"{n:06d}{suffix[0] if suffix else ''}"
+            if len(inside) > 1:
+                name = f"{labels.setdefault(inside[0], str(len(labels)))}/{name}"
+            target = kept / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as stream:
+                shutil.copyfileobj(seen[path], stream)
+            names[name] = "/".join(inside)
+        names |= {number: label for label, number in labels.items()}
+        return _Folder(kept, tops.pop() if within else "a folder", names)
 
     def put(self, name: str, data: bytes | None = None) -> Path:
         """Return a path of our own choice for a file; only its suffix is the client's."""
@@ -143,6 +186,7 @@ def _start_facts(explorer: Explorer) -> Facts:
             for entry in explorer.store
         ],
         "running": [job.facts() for job in explorer.jobs.running()],
+        "unopened": [job.facts() for job in explorer.jobs.unopened()[-_TOLD:]],
         "examples": [
             {"name": name, "title": made.title, "told": made.told}
             for name, made in EXAMPLES.items()
@@ -153,7 +197,7 @@ def _start_facts(explorer: Explorer) -> Facts:
 @router.get("/", include_in_schema=False)
 async def start(request: Request, explorer: _Here) -> HTMLResponse:
     """Return the start page."""
-    return _page(request, "start.html", _start_facts(explorer))
+    return _page(request, "start.html", _start_facts(explorer) | {"limits": explorer.limits})
 
 
 @router.get("/index.json")
@@ -167,7 +211,7 @@ def open_file(
     explorer: _Here,
     file: Annotated[UploadFile, File()],
     titles: Annotated[UploadFile | None, File()] = None,
-    holds: Annotated[str, Form(pattern="^(auto|table|ratings|texts|model)$")] = "auto",
+    holds: Annotated[str, Form(pattern="^(auto|table|ratings|texts|pictures|model)$")] = "auto",
 ) -> RedirectResponse:
     """Open an uploaded file."""
     name = _called(file.filename)
@@ -183,9 +227,53 @@ def open_file(
 def _kept(explorer: Explorer, file: UploadFile, name: str) -> Path:
     path = explorer.put(name)
     with path.open("wb") as target:
-        while block := file.file.read(1 << 20):
-            target.write(block)
+        shutil.copyfileobj(file.file, target)
     return path
+
+
+@router.post(
+    "/open-folder",
+    response_class=RedirectResponse,
+    status_code=_SEE,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["files"],
+                        "properties": {
+                            "files": {
+                                "type": "array",
+                                "items": {"type": "string", "format": "binary"},
+                            }
+                        },
+                    }
+                }
+            },
+        }
+    },
+)
+async def open_folder(request: Request, explorer: _Here) -> RedirectResponse:
+    """Open the files of a folder: pictures, or texts."""
+    # By hand, since a form is read with a thousand files at most.
+    async with request.form(max_files=explorer.limits.files) as form:
+        sent = [file for file in form.getlist("files") if not isinstance(file, str)]
+        return await run_in_threadpool(_open_sent, explorer, sent)
+
+
+def _open_sent(explorer: Explorer, sent: list[StarletteFile]) -> RedirectResponse:
+    folder = explorer.put_folder({_path(file.filename): file.file for file in sent if file.size})
+    return _begun(
+        explorer, folder.name, OpenFile(str(folder.path), folder.name, names=folder.names)
+    )
+
+
+def _path(filename: str | None) -> tuple[str, ...]:
+    """The folders and the name that a browser sent, as texts."""
+    parts = re.split(r"[\\/]", filename or "")
+    return tuple(part[:120] for part in parts if part.strip("."))
 
 
 def _called(filename: str | None) -> str:
@@ -325,14 +413,14 @@ def fit_topics(
 def fit_parts(
     explorer: _Here,
     entry: _Open,
-    width: Annotated[int, Form(ge=1, le=200_000)],
+    width: Annotated[int | None, Form(ge=1, le=200_000)] = None,
     rank: _Rank = 25,
     smoothness: Annotated[float, Form(ge=0, le=1000, allow_inf_nan=False)] = 0.0,
     seed: _Seed = 0,
 ) -> RedirectResponse:
-    """Find parts of pictures, which are the rows of a table."""
-    table = _data(entry, "table")
-    task = FitParts(table, width, rank, smoothness, seed)
+    """Find parts of pictures; those of a table are its rows, `width` pixels in a line."""
+    data = _data(entry, "pictures", "table")
+    task = FitParts(data, width, rank, smoothness, seed)
     return _begun(explorer, f"{entry.name}: {rank} parts", task, entry)
 
 
@@ -379,12 +467,16 @@ def close(entry: _Open, explorer: _Here) -> RedirectResponse:
     return RedirectResponse("/", _SEE)
 
 
+def _is_model(entry: Entry) -> bool:
+    return entry.kind not in (*DATA, "rank")
+
+
 @router.get("/open/{number}/model")
 def download(entry: _Open, explorer: _Here) -> FileResponse:
     """Return the model file, as `nonneg.save` writes it."""
     from nonneg.models import save
 
-    if entry.kind in ("table", "ratings", "texts", "rank"):
+    if not _is_model(entry):
         raise InputError(f"'{entry.name}' is no model · there is nothing to save · fit one first")
     path = save(entry.opened.thing, explorer.put("model.nonneg"))
     word = re.sub(r"\W+", "-", entry.name).strip("-").lower() or "model"
@@ -443,7 +535,7 @@ def why_for(entry: _Open, taste: Taste) -> Facts:
 
     model, titles = _recommender(entry), entry.opened.about.get("titles")
     why = model.explain_for(_own_ratings(entry, taste), find_item(model, taste.item, titles))
-    return explanation_facts(why, model=model, titles=titles) | {"sentences": list(why.sentences)}
+    return explanation_facts(why, model=model, titles=titles)
 
 
 class Hidden(BaseModel):
@@ -457,7 +549,7 @@ class Hidden(BaseModel):
 @router.post("/open/{number}/repair.json")
 def repair(entry: _Open, asked: Hidden) -> Facts:
     """A picture with pixels hidden, repaired by the parts that the rest shows."""
-    from nonneg.report.pixels import repair_facts
+    from nonneg.report.parts import repair_facts
 
     model = _data(entry, "images")
     return repair_facts(model, picture_of(entry, asked.picture), asked.hidden)
@@ -482,7 +574,7 @@ def _facts_of(entry: Entry, word: str, query: Query) -> tuple[str, Callable[[], 
             f"'{entry.name}' is {KINDS[entry.kind][0]}, which has no page {word!r} · it has "
             f"{', '.join(KINDS[entry.kind][1])} · choose one"
         )
-    return f"{word} {query.key}", partial(PAGES[word].facts, entry, query)
+    return f"{word} {query.key}", partial(facts_of, entry, PAGES[word], query)
 
 
 @router.get("/open/{number}/pictures/{name}.json")
@@ -521,6 +613,7 @@ async def page_of(request: Request, entry: _Open, page: str, query: _Asked) -> H
         "pages": pages_of(entry),
         "here": PAGES[page],
         "facts": facts,
+        "savable": _is_model(entry),
         "query": query,
         "twin": f"/open/{entry.number}/{page}.json"
         + (f"?{request.url.query}" if request.url.query else ""),

@@ -29,6 +29,7 @@ Numbers = NDArray[np.float64]
 __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
+_FEW_CELLS = 48  # a side
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
 _NAMED = 60  # so many lines have their names beside them
 # Pictures of a gallery: side by side; pixels of one, and of the least; its name, in widths.
@@ -141,9 +142,10 @@ def factors(facts: Facts) -> Figure:
     return figure(
         data,
         title="W (left: rows) and H (right: columns)",
-        least=520,
+        least=440,
         note=note,
-        height=tall,
+        height=tall + 30,
+        margin={"t": 50},  # title and names of the components, which are above
         xaxis={"domain": [0, 0.49], "title": {"text": "W: component"}, **shared},
         yaxis={**axis_names(rows["names"], limit=18), "autorange": "reversed"},
         xaxis2={
@@ -184,7 +186,7 @@ def _heat(
     what: str,
 ) -> Figure:
     """A heat map; its cells have their numbers where they are few, their names if not too many."""
-    gap = 1 if shades.size <= _NAMED_CELLS else 0
+    gap = 1 if max(shades.shape) <= _FEW_CELLS else 0  # more would be a mesh on a dark page
     shown: Figure = {
         "type": "heatmap",
         "z": _json(shades),

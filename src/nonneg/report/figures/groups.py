@@ -53,8 +53,8 @@ def consensus_map(facts: Facts, *, cut: float | None = None) -> Figure:
             else None,
             "hovertemplate": ("%{text}<br>" if n <= 120 else "")
             + "together in %{z:.0%}<extra></extra>",
-            "xgap": 0.5 if n <= 60 else 0,
-            "ygap": 0.5 if n <= 60 else 0,
+            "xgap": 0.5 if n <= 24 else 0,
+            "ygap": 0.5 if n <= 24 else 0,
         },
         {
             "type": "scatter",
@@ -163,7 +163,7 @@ def structure(facts: Facts, *, title: str = "") -> Figure:
             "type": "bar",
             "x": list(range(bars)),
             "y": values[:, t].tolist(),
-            "name": text(clip(name, 26)),
+            "name": text(clip(name, 18)),
             "hovertext": names,
             "hovertemplate": "%{hovertext}: %{y:.0%}<extra>" + text(clip(name, 40)) + "</extra>",
             "marker": {
@@ -175,7 +175,7 @@ def structure(facts: Facts, *, title: str = "") -> Figure:
         for t, name in enumerate(facts["components"])
     ]
     what, n = facts["what"], facts["n"]
-    lines = -(-len(facts["components"]) // 3)
+    lines = -(-len(facts["components"]) // 2)  # two fit side by side on a telephone
     return figure(
         data,
         title=title or f"Of what each {what} is made",
@@ -233,7 +233,7 @@ def topic_map(facts: Facts) -> Figure:
             "hovertext": hover[t],
             "hovertemplate": "%{hovertext}<extra></extra>",
             "marker": {
-                "size": 22 + 36 * (topic["share"] / largest) ** 0.5,
+                "size": (22 + 36 * (topic["share"] / largest) ** 0.5) * facts["crowding"],
                 "color": colour(t),
                 "opacity": 1,
                 "line": {"color": "#ffffff", "width": 1.5},
@@ -289,8 +289,14 @@ def topic_flows(flows: Sequence[Facts]) -> Figure:
     for flow in flows:
         found.setdefault((flow["n_topics"], flow["topic"]), flow["name"])
         found.setdefault((flow["n_next"], flow["next_topic"]), flow["next_name"])
+    # Names of the last level stand on its left, where those of the level before it end.
+    close = set(sorted({level for level, _ in found})[-2:])
     nodes = [
-        ((level, topic), clip(name, 22), topic - 1)
+        (
+            (level, topic),
+            clip(name.partition(",")[0], 11) if level in close else clip(name, 18),
+            topic - 1,
+        )
         for (level, topic), name in sorted(found.items())
     ]
     links = [
@@ -302,9 +308,15 @@ def topic_flows(flows: Sequence[Facts]) -> Figure:
         )
         for flow in flows
     ]
-    return _sankey(nodes, links, "{} topics", "From few topics to many: where the documents go")
+    drawn = _sankey(nodes, links, "{} topics", "From few topics to many: where the documents go")
+    drawn["data"][0]["node"] |= {
+        "customdata": texts([name for _, name in sorted(found.items())], 60),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    return drawn
 
 
+_LEVEL = 140  # pixels from one number of groups to the next, for the names between them
 _Place = tuple[int, int]
 
 
@@ -358,5 +370,10 @@ def _sankey(
         for i, level in enumerate(levels)
     ]
     return figure(
-        data, title=title, height=height_for(2 * most) + 80, annotations=heads, margin={"t": 44}
+        data,
+        title=title,
+        height=height_for(2 * most) + 80,
+        least=_LEVEL * len(levels),
+        annotations=heads,
+        margin={"t": 44},
     )

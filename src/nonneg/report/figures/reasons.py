@@ -10,20 +10,16 @@ from nonneg.report.figures.style import PALETTE, Figure, axis_names, figure, num
 
 __all__ = ["recommendations", "waterfall"]
 
-_MOST_PARTS = 10
 
-
-def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
+def waterfall(facts: Facts) -> Figure:
     """The parts of an estimate, from the start of the scale to the estimate, which they sum to.
 
     Parameters
     ----------
     facts : dict
-        From `explanation_facts`.
-    most : int, default 10
-        Bars at most, without the estimate: the smallest tastes and ratings are put together.
+        From `explanation_facts`, whose `steps` are the bars.
     """
-    steps = _steps(facts["parts"], most)
+    steps = [(step["name"], step["contribution"]) for step in facts["steps"]]
     item = facts["title"] or facts["item"]
     low, high = facts["scale"]
     # Enough to tell a thousandth of the scale: 2 for a scale from 1 to 5.
@@ -54,7 +50,7 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
     shapes: list[Figure] = []
     if facts["usual"] is not None:
         said.append(
-            f"dotted: what user {text(facts['user'], 20)} usually gives, {number(facts['usual'])}"
+            f"dotted: what {text(facts['person'], 24)} usually gives, {number(facts['usual'])}"
         )
         shapes = [
             {
@@ -71,7 +67,7 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
     wide = (right - left) or 1.0
     return figure(
         [bars],
-        title=f"Why {text(item, 40)} for user {text(facts['user'], 24)}",
+        title=f"Why {text(item, 40)} for {text(facts['person'], 28)}",
         note="; ".join(said),
         height=130 + 34 * len(names),
         margin={"r": 52},
@@ -83,49 +79,6 @@ def waterfall(facts: Facts, *, most: int = _MOST_PARTS) -> Figure:
         yaxis={**axis_names(names, limit=22, lines=2), "autorange": "reversed"},
         shapes=shapes,
     )
-
-
-def _steps(parts: Sequence[Facts], most: int) -> list[tuple[str, float]]:
-    """The parts in their order, the smallest of each kind as one where they are too many."""
-    rests = sorted({_KINDS[kind] for part in parts if (kind := _kind(part))})
-    standing = sum(not _kind(part) for part in parts)
-    room = len(parts) if len(parts) <= most else max(most - len(rests), standing)
-    order = sorted(range(len(parts)), key=lambda i: (bool(_kind(parts[i])), -_size(parts[i])))
-    kept = set(order[:room])
-    steps = [(_reason(part), part["contribution"]) for i, part in enumerate(parts) if i in kept]
-    for what in rests:
-        rest = [
-            part["contribution"]
-            for i, part in enumerate(parts)
-            if i not in kept and _KINDS.get(_kind(part)) == what
-        ]
-        steps += [(f"{len(rest):,} {what}", sum(rest))] if rest else []
-    return steps
-
-
-# What the smaller parts of a kind are called together.
-_KINDS = {
-    "component": "further tastes",
-    "item": "further own ratings",
-    "user": "further like-minded people",
-}
-
-
-def _kind(part: Facts) -> str:
-    """Of what a part tells; "" of the start of the scale and of averages, which always stand."""
-    return next((kind for kind in _KINDS if part[kind] is not None), "")
-
-
-def _size(part: Facts) -> float:
-    return abs(float(part["contribution"]))
-
-
-def _reason(part: Facts) -> str:
-    if part["component"] is not None:
-        return f"taste {part['component']}: {part['name']}"
-    if part["item"] is not None:
-        return f"rating of {part['name']}"
-    return f"like-minded {part['name']}" if part["user"] is not None else str(part["name"])
 
 
 def _signed(value: float, digits: int) -> str:

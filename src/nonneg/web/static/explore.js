@@ -100,6 +100,19 @@ const redraw = later(200, () => $$(".plot[data-drawn]").forEach(draw));
 dark.addEventListener("change", redraw);
 matchMedia("(max-width: 30rem)").addEventListener("change", redraw);
 
+// --- files that would be refused, before they are sent --------------------------------------------
+
+for (const input of $$("input[data-most]")) {
+  input.addEventListener("change", () => {
+    const { most, files = Infinity } = input.dataset;
+    const size = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    const many = input.files.length > files ? `${input.files.length} files, of which the explorer opens ${files}` : "";
+    const large = size > most ? `${Math.ceil(size / 2 ** 20)} MB, of which the explorer opens ${Math.floor(most / 2 ** 20)}` : "";
+    input.setCustomValidity(many || large ? `${many || large}: use the command line for it, or choose less` : "");
+    input.reportValidity();
+  });
+}
+
 // --- a fit under way -----------------------------------------------------------------------------
 
 async function follow(box) {
@@ -244,14 +257,11 @@ function startTaste(box) {
 }
 
 function reasons(why) {
-  const shown = why.parts.filter((part) => Math.abs(part.contribution) >= 0.005).slice(0, 12);
-  const most = Math.max(...shown.map((part) => Math.abs(part.contribution)), 1e-9);
-  const rows = shown.map((part) => make("tr", {},
-    make("th", { scope: "row" }, (part.component ? `taste ${part.component}: ` : part.item === null ? "" : "your rating of ") + part.name),
-    make("td", {}, bar(part.contribution, most)),
-    make("td", { class: "num" }, (part.contribution < 0 ? "−" : "+") + round(Math.abs(part.contribution)))));
-  const rest = why.parts.filter((part) => !shown.includes(part)).reduce((sum, part) => sum + part.contribution, 0);
-  if (Math.abs(rest) >= 0.005) rows.push(make("tr", {}, make("th", { scope: "row" }, "smaller parts"), make("td"), make("td", { class: "num" }, (rest < 0 ? "−" : "+") + round(Math.abs(rest)))));
+  const most = Math.max(...why.steps.map((step) => Math.abs(step.contribution)), 1e-9);
+  const rows = why.steps.map((step) => make("tr", {},
+    make("th", { scope: "row" }, step.name),
+    make("td", {}, bar(step.contribution, most)),
+    make("td", { class: "num" }, (step.contribution < 0 ? "−" : "+") + round(Math.abs(step.contribution)))));
   const foot = make("tfoot", {}, make("tr", {}, make("th", { scope: "row" }, "Estimate"), make("td"), make("td", { class: "num" }, round(why.estimate))));
   return make("table", { class: "reasons" }, make("tbody", {}, ...rows), foot);
 }
@@ -276,11 +286,9 @@ const cut = $("#cut input");
 if (cut) {
   const move = later(120, async () => {
     const facts = await ask(`${location.pathname}.json?cut=${cut.value}`);
-    const groups = new Map();
-    facts.consensus.labels.forEach((label, at) => groups.set(label, [...(groups.get(label) ?? []), facts.consensus.samples[at]]));
-    $("#groups").replaceChildren(...[...groups].map(([label, members]) => make("li", {},
-      make("span", { class: `chip t${(label - 1) % 14}` }, String(label)), " ", make("strong", {}, String(members.length)), " ",
-      make("span", { class: "members" }, members.slice(0, 30).join("; ")))));
+    $("#groups").replaceChildren(...facts.consensus.groups.map((one) => make("li", {},
+      make("span", { class: `chip t${(one.number - 1) % 14}` }, String(one.number)), " ", make("strong", {}, String(one.n_samples)), " ",
+      make("span", { class: "members" }, one.samples.join("; ") + (one.n_samples > one.samples.length ? "; …" : "")))));
     const figure = $(".plot[data-name=consensus]");
     figure.dataset.figure = figure.dataset.figure.replace(/\?.*/, "") + `?cut=${cut.value}`;
     if (figure.hasAttribute("data-drawn")) draw(figure);

@@ -1,4 +1,4 @@
-// The page of parts: pictures as canvases, a slider that adds parts, pixels hidden by hand.
+// The pages with pictures: pictures as canvases, a slider that adds parts, pixels hidden by hand.
 
 import { $, $$, ask, later } from "/static/explore.js";
 
@@ -19,7 +19,8 @@ function paint(canvas, { height, width, colour, bytes }, hidden = new Set(), at 
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-for (const canvas of $$("#gallery canvas")) paint(canvas, facts.parts[canvas.dataset.part - 1].pixels);
+const shown = facts.parts ?? facts.shown;
+$$("#gallery canvas").forEach((canvas, at) => paint(canvas, shown[at].pixels));
 if (facts.picture) {
   stepByStep(facts.picture);
   mending(facts.picture.pixels);
