@@ -163,6 +163,9 @@ def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -
         "SBS3",
     ]
     assert all(len(one["matches"]) == 3 for one in facts["signatures"])
+    for one in facts["signatures"]:
+        assert one["known_as"] == one["matches"][0]["name"]
+        assert one["verdict"].startswith(f"{one['known_as']}, cosine ")
     base = folder / "SBS48"
     chosen = base / "Suggested_Solution" / "SBS48_De-Novo_Solution"
     signatures = rows(chosen / "Signatures" / "SBS48_De-Novo_Signatures.txt")
@@ -178,6 +181,44 @@ def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -
     model = tmp_path / "s.nonneg"
     run("signatures", catalogue, "-k", "3", "--runs", 4, "-o", model)
     assert "SBS48A" in run("show", model).out
+
+
+def test_a_name_takes_a_cosine(run: Run, catalogue: Path, tmp_path: Path) -> None:
+    """A reference that has two of the three signatures only mixed, and a third that is another."""
+    known = pd.read_csv(tmp_path / "known.tsv", sep="\t", index_col=0)
+    other = pd.Series(np.roll(known["SBS3"].to_numpy(), 7), index=known.index)
+    strong = known["SBS1"] > known["SBS1"].quantile(0.85)
+    parts = {
+        "A": known["SBS1"].where(strong, 0.0),
+        "B": known["SBS1"].mask(strong, 0.0),
+        "C": other,
+    }
+    pd.DataFrame(parts).to_csv(tmp_path / "parts.tsv", sep="\t")
+    options = ["-k", "3", "--runs", 4, "--reference", tmp_path / "parts.tsv", "-o", tmp_path / "o"]
+    facts = run("signatures", catalogue, *options, "--json").json
+    for one in facts["signatures"]:
+        best, mixed = one["matches"][0], one["mixture"]
+        assert (one["known_as"] == best["name"]) == (best["cosine"] >= 0.9)
+        assert ("see the mixture" in one["verdict"]) == (best["cosine"] < 0.9 <= mixed["cosine"])
+    base = tmp_path / "o" / "SBS48" / "Suggested_Solution" / "COSMIC_SBS48_Decomposed_Solution"
+    told = rows(base / "De_Novo_map_to_COSMIC_SBS48.csv")[1:]
+    weak = [one["name"] for one in facts["signatures"] if one["mixture"]["cosine"] < 0.9]
+    assert weak
+    assert [row[0] for row in told if row[1] == f"Signature {row[0]} (100.00%)"] == weak
+    assert all(float(row[2]) >= 0.9 for row in told)
+    assert "neither one nor a mixture" in run("signatures", catalogue, *options, "--force").out
+
+
+def test_channels_that_only_the_reference_has_are_said(
+    run: Run, catalogue: Path, tmp_path: Path
+) -> None:
+    counts = pd.read_csv(catalogue, index_col=0)
+    counts["empty"] = 0
+    counts.iloc[:40].to_csv(tmp_path / "part.csv")
+    options = ["-k", "2", "--runs", 2, "--reference", tmp_path / "known.tsv"]
+    told = run("signatures", tmp_path / "part.csv", *options).err
+    assert "8 of the 48 channels" in told
+    assert "1 sample without mutations was left out: empty" in told
 
 
 def test_refit_with_intervals(run: Run, catalogue: Path, tmp_path: Path) -> None:

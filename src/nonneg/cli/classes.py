@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Report, Seed, Threads, loss_value, rank_span
+from nonneg.cli.console import Work, answer, check_place, note, wrote
+from nonneg.cli.options import AsJson, Force, Report, Seed, Sides, Threads, loss_value, rank_span
 from nonneg.cli.report import check_report
 from nonneg.cli.report import write as write_report
 
@@ -36,14 +36,7 @@ def classes(
     rank: Annotated[
         int, typer.Option("-k", "--components", metavar="K", help="How many metagenes to find.")
     ],
-    orientation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="genes-by-samples|samples-by-genes",
-            help="What the rows of TABLE are.",
-            show_default="by format, names and shape, and said",
-        ),
-    ] = None,
+    orientation: Sides = None,
     prepare: Annotated[
         str,
         typer.Option(
@@ -112,16 +105,8 @@ def classes(
 
     Example: nonneg classes leukemia.csv -k 3 --labels labels.csv
     """
-    is_file = output is not None and output.suffix in (".nonneg", ".h5ad")
-    if output is not None and not is_file:
-        from nonneg.io.rows import fresh_folder
-
-        fresh_folder(output, force=force)
-    elif table.is_file():
-        check_output(output, force, table)
-    else:
-        check_output(output, force)
-    check_report(report, force, *([table] if table.is_file() else []))
+    check_place(output, force, (".nonneg", ".h5ad"), table)
+    check_report(report, force, table)
     listed = rank_span(ranks, "--ranks") if ranks else []
     with Work() as work:
         work.phase(f"reading {table.name}")
