@@ -14,6 +14,7 @@ from nonneg.apps.subclasses import Level, flows
 from nonneg.core.alternate import Status
 from nonneg.core.factorize import Factorization
 from nonneg.errors import InputError
+from nonneg.selection.consensus import Consensus, consensus_from
 
 if TYPE_CHECKING:
     from nonneg.apps.metagenes import Metagenes
@@ -37,6 +38,7 @@ def to_parts(model: Metagenes) -> Record:
         )
     seed = model.random_state
     parameters = {name: getattr(model, name) for name in _NUMBERS}
+    parameters["resample"] = None if model.resample is None else float(model.resample)
     parameters |= {"loss": model.loss, "combine": model.combine, "n_threads": model.n_threads}
     parameters["ranks"] = [int(k) for k in model.ranks]
     parameters["random_state"] = int(seed) if isinstance(seed, Integral) else None
@@ -66,6 +68,17 @@ def to_parts(model: Metagenes) -> Record:
         arrays["stability"] = model.stability_
     if model.silhouettes_ is not None:
         arrays["silhouettes"] = model.silhouettes_
+    agreed = model.consensus_
+    if agreed is not None:
+        # The matrix of all pairs follows from the labels of the runs.
+        arrays["run_labels"] = agreed.run_labels.astype(np.int32)
+        arrays["run_objectives"] = agreed.objectives
+        meta["consensus"] = {
+            "seeds": list(agreed.seeds),
+            "n_identical": agreed.n_identical,
+            "silhouette_coefficients": agreed.silhouette_coefficients,
+            "silhouette_basis": agreed.silhouette_basis,
+        }
     return meta, arrays
 
 
@@ -131,10 +144,36 @@ def from_parts(
         "steps_": tuple(dict(step) for step in meta["steps"]),
         "levels_": levels,
         "flows_": flows(levels),
-        "consensus_": None,
+        "consensus_": _consensus(meta.get("consensus"), arrays, fit),
         **optional,
     }
     return parameters, attributes, order
+
+
+def _consensus(
+    facts: Mapping[str, Any] | None, arrays: Mapping[str, NDArray[Any]], fit: Factorization
+) -> Consensus | None:
+    """What the runs agreed on, or None where the file does not say, as older ones do not."""
+    if facts is None:
+        return None
+    labels, objectives = arrays["run_labels"], arrays["run_objectives"]
+    seeds = tuple(None if seed is None else int(seed) for seed in facts["seeds"])
+    n_runs, m = len(seeds), fit.W.shape[0]
+    if labels.shape != (n_runs, m) or objectives.shape != (n_runs,) or n_runs < 2:
+        raise ValueError("the runs do not fit the samples")
+    if labels.min() < 0 or labels.max() >= fit.n_components or not np.isfinite(objectives).all():
+        raise ValueError("a run has a class beyond the rank, or no objective")
+    widths = {}
+    for name in ("silhouette_coefficients", "silhouette_basis"):
+        widths[name] = None if facts[name] is None else float(facts[name])
+    return consensus_from(
+        labels.astype(np.intp),
+        fit,
+        objectives=objectives.astype(np.float64),
+        seeds=seeds,
+        n_identical=int(facts["n_identical"]),
+        **widths,
+    )
 
 
 def _levels(listed: Any, classes: NDArray[Any], m: int) -> tuple[Level, ...]:

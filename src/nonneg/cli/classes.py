@@ -79,6 +79,14 @@ def classes(
     smoothing: Annotated[
         float, typer.Option(metavar="T", help="nsNMF: from 0 (none) to below 1.")
     ] = 0.0,
+    resample: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of the samples that each run sees, such as 0.8: how sure the classes are.",
+            show_default="all samples, from other starts",
+        ),
+    ] = None,
     seed: Seed = 0,
     max_iter: Annotated[int, typer.Option(metavar="N", help="Most iterations of a run.")] = 500,
     tol: Annotated[
@@ -139,6 +147,7 @@ def classes(
             ranks=listed,
             combine=cast("Combine", combine),
             smoothing=smoothing,
+            resample=resample,
             max_iter=max_iter,
             tol=tol,
             random_state=seed,
@@ -153,7 +162,7 @@ def classes(
         facts["saved"] = None if output is None else str(output)
         if output is not None:
             work.phase("writing")
-            _save(model, data, output, agreement, force)
+            _save(model, data, output, agreement, force, table)
     answer(facts, as_json, lambda: draw_classes.classes(facts))
     write_report(model, report, force, as_json)
     if output is not None:
@@ -179,6 +188,7 @@ def _save(
     output: Path,
     agreement: Agreement | None,
     force: bool,
+    table: Path,
 ) -> None:
     from nonneg.apps.anndata_nmf import write_h5ad
     from nonneg.models import save
@@ -187,6 +197,6 @@ def _save(
     if output.suffix == ".nonneg":
         save(model, output, force=force)
     elif output.suffix == ".h5ad":
-        write_h5ad(model, data, output)
+        write_h5ad(model, data, output, source=table if table.suffix == ".h5ad" else None)
     else:
         write_class_folder(model, output, agreement=agreement, force=force)

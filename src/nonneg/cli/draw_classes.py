@@ -47,6 +47,8 @@ def _about(facts: Facts) -> list[tuple[str, str]]:
     )
     if facts["smoothing"]:
         how += f", smoothing {facts['smoothing']:g}"
+    if facts["resample"] is not None:
+        how += f" on {percent(facts['resample'])} of the samples"
     how += "" if facts["seed"] is None else f", seed {facts['seed']}"
     rows = [("prepared", ", then ".join(facts["steps"]) or "not at all"), ("fit", how)]
     rows.append(("error", f"{facts['relative_error']:.4f}, relative (0 is exact)"))
