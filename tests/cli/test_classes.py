@@ -107,6 +107,27 @@ def test_what_is_written_can_be_read(run: Run, table: Path, tmp_path: Path) -> N
         run("classes", table, *options, "-o", path, "--force")
 
 
+def test_labels_from_a_column_of_obs(run: Run, table: Path, tmp_path: Path) -> None:
+    values = pd.read_csv(table, index_col=0).T
+    adata = anndata.AnnData(values.astype("float32"))
+    adata.obs["kind"] = pd.Categorical([None, *LABELS[1:]])
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    options = ["-k", 3, "--runs", 3, "--labels"]
+    facts = run("classes", tmp_path / "a.h5ad", *options, "kind", "--json").json
+    assert facts["agreement"]["n_errors"] == 0
+    assert facts["agreement"]["n_unlabelled"] == 1
+    told = run("classes", tmp_path / "a.h5ad", *options, "type", code=2).err
+    assert "it has kind" in told
+
+
+def test_runs_on_parts_of_the_samples(run: Run, table: Path) -> None:
+    options = ["-k", 3, "--runs", 5, "--ranks", "3", "--resample", 0.8]
+    assert "best of 5 runs on 80 % of the samples" in run("classes", table, *options).out
+    facts = run("classes", table, *options, "--json").json
+    assert facts["resample"] == 0.8
+    assert facts["cophenetic"] > 0.9
+
+
 def test_options_reach_the_model(run: Run, table: Path) -> None:
     facts = run(
         *("classes", table, "-k", 3, "--runs", 3, "--ranks", "2..4", "--combine", "median"),
@@ -131,6 +152,7 @@ def test_options_reach_the_model(run: Run, table: Path) -> None:
         (["-k", 3, "--prepare", "sqrt"], "step 'sqrt' is unknown"),
         (["-k", 3, "--orientation", "up"], "orientation"),
         (["-k", 3, "--combine", "mean"], "combine"),
+        (["-k", 3, "--resample", 80], "share of the samples"),
         (["-k", 3, "--layer", "x"], "layer"),
         (["-k", 3, "-o", "classes.csv"], "name a folder"),
         (["-k", 3, "--labels", "nowhere.csv"], "nowhere.csv"),

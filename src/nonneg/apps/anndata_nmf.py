@@ -67,8 +67,8 @@ def nmf(
         of each cell's values a component accounts for), ``varm["nmf"]`` (genes × components, each
         adding up to 1; 0 for genes that were not used) and ``uns["nmf"]`` (params, relative_error,
         n_iter, share of each component and, with several runs, its stability). As with scanpy's
-        PCA params have `mask_var` (None: all genes), and `layer` where one was used. With another `key_added` the keys
-        change with it.
+        PCA params have `mask_var` (None: all genes), and `layer` where one was used. With another
+        `key_added` the keys change with it.
 
     Raises
     ------

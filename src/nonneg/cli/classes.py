@@ -52,7 +52,8 @@ def classes(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Known labels to compare with: sample,label, or one a line.",
+            help="Known labels to compare with: sample,label, or one a line; of .h5ad also a "
+            "column of obs.",
         ),
     ] = None,
     ranks: Annotated[
@@ -130,7 +131,7 @@ def classes(
         if prepare:
             work.phase("preparing")
             data = prepared(data, prepare.split(","))
-        known = None if labels is None else _read_labels(labels, data)
+        known = None if labels is None else _read_labels(labels, data, table)
         if not ranks and len(data.samples) <= _TREE_SAMPLES:
             listed = list(range(2, rank + 1))
         total = runs * len({*listed, rank})
@@ -169,16 +170,20 @@ def classes(
         wrote(output, as_json)
 
 
-def _read_labels(path: Path, data: Expression) -> Any:
-    """Labels by sample, or one a line."""
+def _read_labels(path: Path, data: Expression, table: Path) -> Any:
+    """Labels by sample, or one a line, or a column of obs."""
     from nonneg.apps.agreement import labels_of_samples
     from nonneg.errors import FileFormatError
+    from nonneg.io.expression import read_obs
     from nonneg.io.names import read_names, read_titles
 
-    try:
-        known: Any = read_titles(path)
-    except FileFormatError:  # no second column
-        known = read_names(path, len(data.samples), "sample")
+    if table.suffix == ".h5ad" and not path.exists():
+        known: Any = read_obs(table, str(path))
+    else:
+        try:
+            known = read_titles(path)
+        except FileFormatError:  # no second column
+            known = read_names(path, len(data.samples), "sample")
     return labels_of_samples(known, data.samples)
 
 

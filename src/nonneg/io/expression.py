@@ -30,11 +30,18 @@ from nonneg.io.expression_files import (
     read_10x,
     read_gct,
 )
-from nonneg.io.files import format_suffix
+from nonneg.io.files import PathLike, format_suffix
 from nonneg.io.table import read_table
 from nonneg.io.text_table import Content, Matrix
 
-__all__ = ["Expression", "Orientation", "genes_in_rows", "read_expression", "unique_names"]
+__all__ = [
+    "Expression",
+    "Orientation",
+    "genes_in_rows",
+    "read_expression",
+    "read_obs",
+    "unique_names",
+]
 
 Orientation = Literal["genes-by-samples", "samples-by-genes"]
 Side = tuple[str, ...] | None
@@ -165,6 +172,24 @@ def read_expression(
         values, samples, genes, name, (*content.notes, *notes, *said, *told), ()
     )
     return _checked(expression, keep_empty=keep_empty)
+
+
+def read_obs(path: PathLike, column: str) -> dict[str, str | None]:
+    """Return a column of obs of an .h5ad by cell; None where it is empty."""
+    adata = open_h5ad(path)
+    try:
+        names = list(map(str, adata.obs.columns))
+        if column not in names:
+            raise InputError(
+                f"there is no file '{column}', and obs of '{path}' has no such column · it has "
+                f"{', '.join(names) or 'none'} · name one of them, or a file"
+            )
+        cells = unique_names(list(map(str, adata.obs_names)))
+        # Categories that are empty are NaN, which differs from itself.
+        values = [None if value != value else str(value) for value in adata.obs[column]]
+        return dict(zip(cells, values, strict=True))
+    finally:
+        adata.file.close()
 
 
 def _from_path(path: Path, layer: str | None) -> tuple[Content, Orientation | None, str]:
