@@ -124,6 +124,7 @@ def signatures(
         def progress(done: int, total: int) -> None:
             work.phase(f"{'sample' if refit else 'run'} {done} of {total}", done / total)
 
+        work.phase("refitting" if refit else "fitting")
         facts: dict[str, Any] = {"source": str(catalogue)}
         if refit:
             found = refit_signatures(
