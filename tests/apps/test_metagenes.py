@@ -128,6 +128,7 @@ def test_new_samples_are_classified(model: Metagenes) -> None:
     empty = model.classify(new)
     assert empty.samples == tuple(new.index)
     assert empty.margins[0] == 0
+    assert repr(empty).startswith("Classes(28 samples in classes of 1")
     zero = planted()
     zero["G0"] = 0
     assert not np.array_equal(

@@ -91,6 +91,10 @@ class Classes:
     classes: NDArray[np.intp]
     margins: NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        sizes = np.bincount(self.classes, minlength=self.usages.shape[1]).tolist()
+        return f"Classes({len(self.samples)} samples in classes of {', '.join(map(str, sizes))})"
+
 
 class Metagenes(Shown):
     """Find metagenes and classes of samples (or programs of cells) in an expression table.

@@ -46,6 +46,13 @@ class Exposures:
     high: Matrix
     cosines: Matrix
 
+    def __repr__(self) -> str:
+        m, k = self.values.shape
+        return (
+            f"Exposures({m} samples by {k} signatures, {np.count_nonzero(self.values.any(axis=0))} "
+            f"used, cosines from {self.cosines.min():.3f})"
+        )
+
 
 @dataclass(frozen=True)
 class Mixture:

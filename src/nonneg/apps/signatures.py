@@ -80,6 +80,12 @@ class Solution:
     relative_error: float
     cosines: Matrix
 
+    def __repr__(self) -> str:
+        return (
+            f"Solution({self.n_components} signatures of {len(self.exposures)} samples, stability "
+            f"{self.stability.min():.2f} to {self.stability.max():.2f})"
+        )
+
     @property
     def is_stable(self) -> bool:
         """Mean stability of .8 or more, and none below .2: SigProfilerExtractor's thresholds."""
@@ -110,6 +116,13 @@ class Match:
     cosines: Matrix
     nearest: tuple[str, ...]
     mixtures: tuple[Mixture, ...]
+
+    def __repr__(self) -> str:
+        told = ", ".join(
+            f"{found}: {name or 'no single one'}"
+            for found, name in zip(self.signatures, self.names, strict=True)
+        )
+        return f"Match(against {len(self.references)} known signatures: {told})"
 
     @property
     def names(self) -> tuple[str | None, ...]:
