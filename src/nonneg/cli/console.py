@@ -52,6 +52,10 @@ _AS_OPTIONS = {
     'say orientation="channels-by-samples" or "samples-by-channels" (--orientation on the command '
     "line)": "say --orientation channels-by-samples or samples-by-channels",
     "say orientation": "say --orientation",
+    "orientation=": "--orientation ",
+    "resample=": "--resample ",
+    "smoothing=": "--smoothing ",
+    "lower n_components": "lower -k",
     "n_topics=": "-k ",
     "n_parts=": "-k ",
     "lower n_topics": "lower -k",
