@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from nonneg.apps import bio
 from nonneg.apps.anndata_nmf import write_h5ad
+from nonneg.apps.expression_steps import take_genes
 from nonneg.errors import InputError
 from nonneg.io import expression_files
 from nonneg.io.expression import read_expression
@@ -92,6 +93,9 @@ def test_backed_files_are_read_in_blocks(
 
 def test_results_survive_a_file(tmp_path: Path) -> None:
     adata = cells()
+    mask = adata.var["highly_variable"].to_numpy()
+    bio.nmf(adata, 4, n_runs=2, mask_var=mask, key_added="by_array")
+    bio.nmf(adata, 4, n_runs=2, mask_var=None, key_added="all")
     bio.nmf(adata, 4, n_runs=2)
     adata.write_h5ad(tmp_path / "a.h5ad")
     again = anndata.read_h5ad(tmp_path / "a.h5ad")
@@ -105,6 +109,47 @@ def test_results_survive_a_file(tmp_path: Path) -> None:
     assert [place.name for place in tmp_path.glob(".*")] == []
 
 
+@pytest.mark.filterwarnings("ignore:Observation names are not unique:UserWarning")
+def test_a_file_keeps_what_it_holds(tmp_path: Path) -> None:
+    values = cells(sparse=False).X
+    values[7] = 0
+    adata = anndata.AnnData(sp.csr_matrix(values), layers={"counts": sp.csr_matrix(values)})
+    adata.obs["kind"] = ["a", "b"] * 25
+    adata.obs_names = ["twice"] * 2 + [f"c{i}" for i in range(48)]
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    table = take_genes(read_expression(tmp_path / "a.h5ad"), np.arange(5, 25))
+    model = bio.Metagenes(3, n_runs=2, random_state=0).fit(table)
+    write_h5ad(model, table, tmp_path / "b.h5ad", source=tmp_path / "a.h5ad")
+    written = anndata.read_h5ad(tmp_path / "b.h5ad")
+    assert written.obs["kind"].tolist() == adata.obs["kind"].tolist()
+    assert (written.X != adata.X).nnz == 0
+    assert "counts" in written.layers
+    assert written.obs["nmf_class"].iloc[7] == "none"
+    assert np.isnan(written.obs["nmf_margin"].iloc[7])
+    assert not written.obsm["X_nmf"][7].any()
+    assert np.array_equal(np.delete(written.obsm["X_nmf"], 7, axis=0), model.usages_)
+    assert np.array_equal(written.varm["nmf"][5:25], model.components_.T)
+    assert not written.varm["nmf"][25:].any()
+
+
+def test_a_mask_is_a_column_or_an_array() -> None:
+    adata = cells()
+    mask = adata.var["highly_variable"].to_numpy()
+    bio.nmf(adata, 3, layer="counts")
+    assert adata.uns["nmf"]["params"]["layer"] == "counts"
+    for given in (mask, mask.tolist(), adata.var["highly_variable"]):
+        bio.nmf(adata, 3, mask_var=given, key_added="given")
+        assert np.array_equal(adata.obsm["X_given"], adata.obsm["X_nmf"])
+    assert np.array_equal(adata.uns["given"]["params"]["mask_var"], mask)
+    bio.nmf(adata, 3, mask_var=None)
+    params = adata.uns["nmf"]["params"]
+    assert params["mask_var"] is None
+    assert "layer" not in params
+    for bad in (mask[:5], np.ones(30), [False] * 30):
+        with pytest.raises(InputError, match="which of the 30 genes"):
+            bio.nmf(adata, 3, mask_var=bad)
+
+
 def test_what_cannot_be_used_is_refused() -> None:
     adata = cells()
     for bad, message in (
@@ -115,7 +160,7 @@ def test_what_cannot_be_used_is_refused() -> None:
         with pytest.raises(InputError, match=message):
             bio.nmf(adata, **{"n_components": 3, **bad})
     adata.var["highly_variable"] = False
-    with pytest.raises(InputError, match="True and False"):
+    with pytest.raises(InputError, match="which of the 30 genes"):
         bio.nmf(adata, 3)
     with pytest.raises(InputError, match="is for AnnData"):
         bio.nmf(np.ones((3, 3)), 2)

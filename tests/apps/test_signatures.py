@@ -38,7 +38,10 @@ def test_planted_signatures_in_their_number(model: Signatures) -> None:
     assert "largest number that is stable" in model.reason_
     found = model.match(known())
     assert found.cosines.shape == (4, 4)
-    assert sorted(found.best) == ["K0", "K1", "K2", "K3"]
+    assert sorted(found.nearest) == ["K0", "K1", "K2", "K3"]
+    assert found.names == found.nearest
+    assert repr(found).startswith("Match(against 4 known signatures: SBS48A: K")
+    assert repr(model.solution(4)).startswith("Solution(4 signatures of 40 samples, stability ")
     assert found.cosines.max(axis=1).min() > 0.97
     assert np.allclose(model.components_.sum(axis=1), 1)
     # Under Kullback–Leibler exposures add up to the mutations.
@@ -91,6 +94,7 @@ def test_exposures_of_new_samples(model: Signatures) -> None:
     data, _ = mixed(seed=9, m=6)
     found = model.exposures(data, n_bootstrap=20)
     assert found.signatures == model.names_
+    assert repr(found).startswith("Exposures(6 samples by 4 signatures, 4 used, cosines from 0.9")
     assert found.cosines.min() > 0.9
 
 
@@ -146,6 +150,6 @@ def test_breast_cancers_have_the_signature_of_brca(shared_data: Path) -> None:
     catalogue = shared_data / "mutational-catalogues" / "breast21_wgs_sbs96.csv.gz"
     found = Signatures(4, n_runs=10, random_state=0).fit(catalogue).match(reference)
     assert found.cosines[:, found.references.index("SBS3")].max() >= 0.9
-    apobec = found.mixtures[found.best.index("SBS2")]
+    apobec = found.mixtures[found.nearest.index("SBS2")]
     assert set(apobec.names) == {"SBS2", "SBS13"}
     assert apobec.cosine > 0.99

@@ -107,6 +107,27 @@ def test_what_is_written_can_be_read(run: Run, table: Path, tmp_path: Path) -> N
         run("classes", table, *options, "-o", path, "--force")
 
 
+def test_labels_from_a_column_of_obs(run: Run, table: Path, tmp_path: Path) -> None:
+    values = pd.read_csv(table, index_col=0).T
+    adata = anndata.AnnData(values.astype("float32"))
+    adata.obs["kind"] = pd.Categorical([None, *LABELS[1:]])
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    options = ["-k", 3, "--runs", 3, "--labels"]
+    facts = run("classes", tmp_path / "a.h5ad", *options, "kind", "--json").json
+    assert facts["agreement"]["n_errors"] == 0
+    assert facts["agreement"]["n_unlabelled"] == 1
+    told = run("classes", tmp_path / "a.h5ad", *options, "type", code=2).err
+    assert "it has kind" in told
+
+
+def test_runs_on_parts_of_the_samples(run: Run, table: Path) -> None:
+    options = ["-k", 3, "--runs", 5, "--ranks", "3", "--resample", 0.8]
+    assert "best of 5 runs on 80 % of the samples" in run("classes", table, *options).out
+    facts = run("classes", table, *options, "--json").json
+    assert facts["resample"] == 0.8
+    assert facts["cophenetic"] > 0.9
+
+
 def test_options_reach_the_model(run: Run, table: Path) -> None:
     facts = run(
         *("classes", table, "-k", 3, "--runs", 3, "--ranks", "2..4", "--combine", "median"),
@@ -131,6 +152,9 @@ def test_options_reach_the_model(run: Run, table: Path) -> None:
         (["-k", 3, "--prepare", "sqrt"], "step 'sqrt' is unknown"),
         (["-k", 3, "--orientation", "up"], "orientation"),
         (["-k", 3, "--combine", "mean"], "combine"),
+        (["-k", 3, "--resample", 80], "--resample 80.0 · it is the share of the samples"),
+        (["-k", 3, "--resample", 0.04], "raise it, or lower -k"),
+        (["-k", 3, "--resample", 0.5, "--smoothing", 0.5], "--smoothing 0.5"),
         (["-k", 3, "--layer", "x"], "layer"),
         (["-k", 3, "-o", "classes.csv"], "name a folder"),
         (["-k", 3, "--labels", "nowhere.csv"], "nowhere.csv"),
@@ -163,6 +187,9 @@ def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -
         "SBS3",
     ]
     assert all(len(one["matches"]) == 3 for one in facts["signatures"])
+    for one in facts["signatures"]:
+        assert one["known_as"] == one["matches"][0]["name"]
+        assert one["verdict"].startswith(f"{one['known_as']}, cosine ")
     base = folder / "SBS48"
     chosen = base / "Suggested_Solution" / "SBS48_De-Novo_Solution"
     signatures = rows(chosen / "Signatures" / "SBS48_De-Novo_Signatures.txt")
@@ -178,6 +205,44 @@ def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -
     model = tmp_path / "s.nonneg"
     run("signatures", catalogue, "-k", "3", "--runs", 4, "-o", model)
     assert "SBS48A" in run("show", model).out
+
+
+def test_a_name_takes_a_cosine(run: Run, catalogue: Path, tmp_path: Path) -> None:
+    """A reference that has two of the three signatures only mixed, and a third that is another."""
+    known = pd.read_csv(tmp_path / "known.tsv", sep="\t", index_col=0)
+    other = pd.Series(np.roll(known["SBS3"].to_numpy(), 7), index=known.index)
+    strong = known["SBS1"] > known["SBS1"].quantile(0.85)
+    parts = {
+        "A": known["SBS1"].where(strong, 0.0),
+        "B": known["SBS1"].mask(strong, 0.0),
+        "C": other,
+    }
+    pd.DataFrame(parts).to_csv(tmp_path / "parts.tsv", sep="\t")
+    options = ["-k", "3", "--runs", 4, "--reference", tmp_path / "parts.tsv", "-o", tmp_path / "o"]
+    facts = run("signatures", catalogue, *options, "--json").json
+    for one in facts["signatures"]:
+        best, mixed = one["matches"][0], one["mixture"]
+        assert (one["known_as"] == best["name"]) == (best["cosine"] >= 0.9)
+        assert ("see the mixture" in one["verdict"]) == (best["cosine"] < 0.9 <= mixed["cosine"])
+    base = tmp_path / "o" / "SBS48" / "Suggested_Solution" / "COSMIC_SBS48_Decomposed_Solution"
+    told = rows(base / "De_Novo_map_to_COSMIC_SBS48.csv")[1:]
+    weak = [one["name"] for one in facts["signatures"] if one["mixture"]["cosine"] < 0.9]
+    assert weak
+    assert [row[0] for row in told if row[1] == f"Signature {row[0]} (100.00%)"] == weak
+    assert all(float(row[2]) >= 0.9 for row in told)
+    assert "neither one nor a mixture" in run("signatures", catalogue, *options, "--force").out
+
+
+def test_channels_that_only_the_reference_has_are_said(
+    run: Run, catalogue: Path, tmp_path: Path
+) -> None:
+    counts = pd.read_csv(catalogue, index_col=0)
+    counts["empty"] = 0
+    counts.iloc[:40].to_csv(tmp_path / "part.csv")
+    options = ["-k", "2", "--runs", 2, "--reference", tmp_path / "known.tsv"]
+    told = run("signatures", tmp_path / "part.csv", *options).err
+    assert "8 of the 48 channels" in told
+    assert "1 sample without mutations was left out: empty" in told
 
 
 def test_refit_with_intervals(run: Run, catalogue: Path, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_a_loss_that_cannot_have_the_data(fails: Fails, counts: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-k", 0], "n_components=0"),
-        (["-k", -3], "n_components=-3"),
+        (["-k", 0], "-k 0"),
+        (["-k", -3], "-k -3"),
         (["-k", 10**14], "GB"),
         (["-k", 2, "--loss", "euclid"], "the losses are"),
         (["-k", 2, "--loss", "nan"], "loss"),

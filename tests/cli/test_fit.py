@@ -162,7 +162,7 @@ def test_long_and_odd_names(run: Run, tmp_path: Path) -> None:
 
 def test_a_rank_above_the_smaller_side_is_noted(run: Run, counts: Path) -> None:
     outcome = run("fit", counts, "-k", 7, "--json")
-    assert "note: n_components=7 is more than the smaller side of X (6)" in outcome.err
+    assert "note: -k 7 is more than the smaller side of X (6)" in outcome.err
     assert outcome.json["rank"] == 7
 
 

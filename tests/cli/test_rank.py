@@ -50,6 +50,26 @@ def test_some_criteria_and_a_list_of_ranks(run: Run, table) -> None:
     assert [row["rank"] for row in facts["rows"]] == [2, 3]
 
 
+def test_genes_may_be_in_rows(run: Run, table, tmp_path) -> None:
+    few = ("--ranks", "2,3", "--criteria", "consensus", "--runs", "3", "--json")
+    values = np.loadtxt(table, delimiter=",", dtype=int)
+    lines = ["gene," + ",".join(f"s{i}" for i in range(60))]
+    lines += [f"ENSG{j:011d}," + ",".join(map(str, row)) for j, row in enumerate(values.T)]
+    genes = tmp_path / "genes.csv"
+    genes.write_text("\n".join(lines))
+    unsaid = run("rank", genes, *few)
+    assert unsaid.json["shape"] == [40, 60]
+    assert "say --orientation genes-by-samples" in unsaid.err
+    said = run("rank", genes, *few, "--orientation", "genes-by-samples")
+    assert said.json["shape"] == [60, 40]
+    assert said.json["rows"] == run("rank", table, *few).json["rows"]
+    rest = [line.partition(",") for line in lines[1:]]
+    body = [f"{name}\tna\t" + cells.replace(",", "\t") for name, _, cells in rest]
+    head = "NAME\tDescription\t" + lines[0].partition(",")[2].replace(",", "\t")
+    (tmp_path / "genes.gct").write_text("\n".join(["#1.2", "40\t60", head, *body]))
+    assert run("rank", tmp_path / "genes.gct", *few).json["rows"] == said.json["rows"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

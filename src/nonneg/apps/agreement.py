@@ -1,7 +1,7 @@
 """How far classes that were found agree with labels that are known.
 
-Definitions as in R's `NMF`; the adjusted Rand index (Hubert & Arabie 1985) and the normalised
-mutual information are scikit-learn's.
+Definitions as in R's `NMF`; all but the entropy are the measures of a grouping of documents
+(`topic_measures`), the adjusted Rand index (Hubert & Arabie 1985) among them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import NDArray
 
 from nonneg.errors import InputError
@@ -102,17 +101,18 @@ def compare_classes(
     sizes = table.sum(axis=1, keepdims=True)
     ratio = np.divide(table, sizes, out=np.ones(table.shape), where=table > 0)
     spread = -float((table * np.log2(ratio)).sum())
-    rows, columns = scipy.optimize.linear_sum_assignment(table, maximize=True)
-    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+    from nonneg.apps.topic_measures import grouping_scores  # which loads scikit-learn
+
+    scores = grouping_scores(mine, truth)
 
     return Agreement(
         labels=tuple(names),
         confusion=table,
-        purity=float(table.max(axis=1).sum()) / n,
+        purity=scores.purity,
         entropy=max(spread, 0.0) / (n * np.log2(len(names))) if len(names) > 1 else 0.0,
-        adjusted_rand=float(adjusted_rand_score(truth, mine)),
-        nmi=float(normalized_mutual_info_score(truth, mine)),
-        n_errors=n - int(table[rows, columns].sum()),
+        adjusted_rand=scores.ari,
+        nmi=scores.nmi_arithmetic,
+        n_errors=round(n * (1.0 - scores.matched_accuracy)),
         n_samples=n,
         n_unlabelled=len(found) - n,
     )
@@ -133,7 +133,7 @@ def labels_of_samples(labels: object, samples: Sequence[str]) -> list[Any]:
     InputError
         Another number of labels than samples, or names of which none is a sample's.
     """
-    by_name: Mapping[str, Any] | None = None
+    by_name: dict[str, Any] | None = None
     if isinstance(labels, Mapping):
         by_name = {str(name): label for name, label in labels.items()}
     elif type(labels).__module__.startswith("pandas") and type(labels).__name__ == "Series":
@@ -155,9 +155,10 @@ def labels_of_samples(labels: object, samples: Sequence[str]) -> list[Any]:
         return listed
     found = [by_name.get(sample) for sample in samples]
     if all(label is None for label in found):
+        named = next(reversed(by_name), "")  # not the first, which may be a header
         raise InputError(
             f"none of the {len(by_name)} labelled names is a sample · labels are for "
-            f"{next(iter(by_name), '')!r} and others, samples are called {samples[0]!r} and so on "
+            f"{named!r} and others, samples are called {samples[0]!r} and so on "
             "· use the same names"
         )
     return found

@@ -37,6 +37,7 @@ from nonneg.io.expression import Expression, Orientation, read_expression
 from nonneg.selection.blas import calm_blas
 from nonneg.selection.consensus import Consensus, consensus_from, consensus_of
 from nonneg.selection.measures import distance_silhouettes
+from nonneg.selection.resampling import check_share, resampled_runs
 from nonneg.selection.stability import StableComponents, refit, stable_components
 from nonneg.shown import Shown
 
@@ -91,6 +92,10 @@ class Classes:
     classes: NDArray[np.intp]
     margins: NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        sizes = np.bincount(self.classes, minlength=self.usages.shape[1]).tolist()
+        return f"Classes({len(self.samples)} samples in classes of {', '.join(map(str, sizes))})"
+
 
 class Metagenes(Shown):
     """Find metagenes and classes of samples (or programs of cells) in an expression table.
@@ -110,6 +115,10 @@ class Metagenes(Shown):
         that come back in the runs, outliers left out, fitted once more (cNMF: Kotliar et al. 2019).
     smoothing : float, 0 ≤ θ < 1, default 0
         Above 0: nsNMF, sparse metagenes and usages (Pascual-Montano et al. 2006); .5 is usual.
+    resample : float between 0 and 1, optional
+        The share of the samples that each run sees, drawn anew (.8 in Monti et al. 2003). Then
+        consensus, cophenetic correlation and stability say how far classes and metagenes hang on
+        which samples there are, not on the start alone; the best run is fitted to all samples.
     max_iter : int, default 500
     tol : float, default 1e-4
         As in `factorize`.
@@ -171,7 +180,8 @@ class Metagenes(Shown):
 
     References
     ----------
-    Brunet, Tamayo, Golub & Mesirov (2004), PNAS 101(12), 4164-4169.
+    Brunet, Tamayo, Golub & Mesirov (2004), PNAS 101(12), 4164-4169; Monti, Tamayo, Mesirov & Golub
+    (2003), Machine Learning 52, 91-118.
     """
 
     def __init__(
@@ -183,6 +193,7 @@ class Metagenes(Shown):
         ranks: Sequence[int] = (),
         combine: Combine = "best",
         smoothing: float = 0.0,
+        resample: float | None = None,
         max_iter: int = 500,
         tol: float = 1e-4,
         random_state: RandomState = None,
@@ -195,6 +206,7 @@ class Metagenes(Shown):
         self.ranks = ranks
         self.combine = combine
         self.smoothing = smoothing
+        self.resample = resample
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
@@ -365,6 +377,8 @@ class Metagenes(Shown):
             n_identical=kept.n_identical,
             seeds=kept.seeds,
             objectives=kept.objectives,
+            silhouette_coefficients=kept.silhouettes["coefficients"],
+            silhouette_basis=kept.silhouettes["basis"],
         )
 
     @property
@@ -412,41 +426,68 @@ class Metagenes(Shown):
                 )
                 for k in ranks
             }
+        settings: dict[str, Any] = {
+            "n_runs": self.n_runs,
+            "loss": self.loss,
+            "max_iter": self.max_iter,
+            "tol": self.tol,
+            "n_threads": self.n_threads,
+        }
         with calm_blas(table.values):
-            fits = factorize_runs(
-                table.values,
-                ranks,
-                n_runs=self.n_runs,
-                loss=self.loss,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                n_threads=self.n_threads,
-                random_state=rng,
-                callback=self.callback,
-            )
+            if self.resample is not None:
+                fits = self._resampled(table, ranks, settings, int(rng.integers(_SEEDS)))
+            else:
+                fits = factorize_runs(
+                    table.values, ranks, random_state=rng, callback=self.callback, **settings
+                )
         if len(fits) < len(ranks) * self.n_runs or any(fit.status in _CUT for fit in fits):
             raise KeyboardInterrupt
         return {k: fits[i * self.n_runs : (i + 1) * self.n_runs] for i, k in enumerate(ranks)}
+
+    def _resampled(
+        self, table: Expression, ranks: list[int], settings: dict[str, Any], seed: int
+    ) -> list[Factorization]:
+        """All runs on parts of the samples, rank by rank."""
+        fits: list[Factorization] = []
+
+        def step(run: int, one: Step) -> bool | None:
+            return None if self.callback is None else self.callback(before + run, one)
+
+        for k in ranks:
+            before = len(fits)
+            fits += resampled_runs(
+                table.values,
+                k,
+                share=cast(float, self.resample),
+                random_state=seed,
+                callback=step,
+                **settings,
+            )
+            if len(fits) < before + self.n_runs:
+                break
+        return fits
 
     def _chosen(
         self, table: Expression, fits: list[Factorization]
     ) -> tuple[Factorization, NDArray[np.float64] | None]:
         """The factorization to go by, and the stability of its components."""
         best = min(fits, key=lambda fit: fit.objective)
-        if len(fits) < 2:
-            return best, None
-        stable = stable_components(fits)
-        if self.combine == "best":
-            return best, _of_run(stable, fits.index(best))
+        stable = stable_components(fits) if len(fits) > 1 else None
+        stability = None if stable is None else _of_run(stable, fits.index(best))
+        components = best.H
+        if self.combine == "median" and stable is not None:
+            components, stability = stable.components, stable.stability
+        elif self.resample is None:
+            return best, stability
         again = refit(
             table.values,
-            stable.components,
+            components,
             loss=self.loss,
             max_iter=self.max_iter,
             tol=self.tol,
             n_threads=self.n_threads,
         )
-        return replace(again, seed=best.seed), stable.stability
+        return replace(again, seed=best.seed), stability
 
     def _checked_ranks(self, table: Expression) -> list[int]:
         m, n = table.shape
@@ -458,6 +499,11 @@ class Metagenes(Shown):
             raise InputError(
                 'combine="median" · it takes the medians of two runs or more, without smoothing · '
                 'raise n_runs, or use combine="best"'
+            )
+        if self.resample is not None and self.smoothing:
+            raise InputError(
+                f"resample={self.resample!r} with smoothing={self.smoothing!r} · smoothed runs see "
+                "all samples · leave one of them out"
             )
         ranks = sorted({self.n_components, *(whole_number("ranks", k) for k in self.ranks)})
         if m < 2:
@@ -471,6 +517,8 @@ class Metagenes(Shown):
                 f"n_components={ranks[-1]} · there are only {m} samples, and each would be a class "
                 "of its own · lower it, or say orientation if the table is turned"
             )
+        if self.resample is not None:
+            check_share(self.resample, m, ranks[-1])
         return ranks
 
     def _fitted(self) -> Self:

@@ -37,12 +37,15 @@ class KeptRuns:
     objectives : ndarray of float64 (n_runs,)
     seeds : tuple of int or None
     n_identical : int
+    silhouettes : dict of str to float or None
+        Mean silhouettes of the best run by its `coefficients` and its `basis`.
     """
 
     labels: NDArray[np.intp]
     objectives: NDArray[np.float64]
     seeds: tuple[int | None, ...]
     n_identical: int
+    silhouettes: dict[str, float | None]
 
 
 Record = tuple[dict[str, Any], dict[str, NDArray[Any]]]
@@ -58,6 +61,7 @@ def to_parts(model: Metagenes) -> Record:
         )
     seed = model.random_state
     parameters = {name: getattr(model, name) for name in _NUMBERS}
+    parameters["resample"] = None if model.resample is None else float(model.resample)
     parameters |= {"loss": model.loss, "combine": model.combine, "n_threads": model.n_threads}
     parameters["ranks"] = [int(k) for k in model.ranks]
     parameters["random_state"] = int(seed) if isinstance(seed, Integral) else None
@@ -90,7 +94,14 @@ def to_parts(model: Metagenes) -> Record:
     agreed = model.consensus_
     if agreed is not None:
         # Not its matrix, which follows from them and has a number for each pair of samples.
-        meta["consensus"] = {"seeds": list(agreed.seeds), "n_identical": agreed.n_identical}
+        meta["consensus"] = {
+            "seeds": list(agreed.seeds),
+            "n_identical": agreed.n_identical,
+            "silhouettes": {
+                "coefficients": agreed.silhouette_coefficients,
+                "basis": agreed.silhouette_basis,
+            },
+        }
         arrays["run_labels"] = agreed.run_labels.astype(np.int32)
         arrays["run_objectives"] = agreed.objectives
     return meta, arrays
@@ -177,7 +188,12 @@ def _runs(told: Any, arrays: Mapping[str, NDArray[Any]], fit: Factorization) -> 
         raise ValueError("a class of a run is beyond the rank")
     if not np.isfinite(objectives).all() or not 0 <= int(told["n_identical"]) < n_runs:
         raise ValueError("the runs contradict one another")
-    return KeptRuns(labels.astype(np.intp), objectives, seeds, int(told["n_identical"]))
+    silhouettes = {
+        name: None if (mean := told["silhouettes"][name]) is None else float(mean)
+        for name in ("coefficients", "basis")
+    }
+    n_identical = int(told["n_identical"])
+    return KeptRuns(labels.astype(np.intp), objectives, seeds, n_identical, silhouettes)
 
 
 def _levels(listed: Any, classes: NDArray[Any], m: int) -> tuple[Level, ...]:

@@ -14,8 +14,10 @@ from nonneg.core.factorize import RandomState, as_generator, solve_left
 from nonneg.errors import InputError
 from nonneg.io.catalogue import Catalogue, filled, read_catalogue, with_channels
 
-__all__ = ["Exposures", "Mixture", "cosine_table", "mixture", "refit_signatures"]
+__all__ = ["ALIKE", "Exposures", "Mixture", "cosine_table", "mixture", "refit_signatures"]
 
+# From this cosine on a signature is called by the name of a known one, or explained by several.
+ALIKE = 0.9
 _MOST_MIXED, _GAIN = 4, 0.01
 _LEVEL = 0.95
 
@@ -32,7 +34,7 @@ class Exposures:
     values : ndarray of float64 (n_samples, n_signatures)
         Mutations; 0 for signatures that were not needed.
     low, high : ndarray of float64, the same shape
-        Bootstrap interval that holds 95 % of the refits to resampled counts.
+        Bootstrap interval that holds 95 % of the refits to resampled counts, and the value.
     cosines : ndarray of float64 (n_samples,)
         Of each sample with what the signatures make of it.
     """
@@ -43,6 +45,13 @@ class Exposures:
     low: Matrix
     high: Matrix
     cosines: Matrix
+
+    def __repr__(self) -> str:
+        m, k = self.values.shape
+        return (
+            f"Exposures({m} samples by {k} signatures, {np.count_nonzero(self.values.any(axis=0))} "
+            f"used, cosines from {self.cosines.min():.3f})"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,11 @@ class Mixture:
     names: tuple[str, ...]
     shares: tuple[float, ...]
     cosine: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it explains the signature: a cosine of .9 or more."""
+        return self.cosine >= ALIKE
 
 
 def cosine_table(components: Matrix, reference: Matrix) -> Matrix:
@@ -175,7 +189,9 @@ def refit_signatures(
             again = rng.poisson(x, (n_bootstrap, len(x))).astype(np.float64)
             refits = _solved(again, basis, n_threads)
             tails = (0.5 - _LEVEL / 2, 0.5 + _LEVEL / 2)
-            low[i, chosen], high[i, chosen] = np.quantile(refits, tails, axis=0)
+            below, above = np.quantile(refits, tails, axis=0)
+            low[i, chosen] = np.minimum(below, values[i, chosen])
+            high[i, chosen] = np.maximum(above, values[i, chosen])
         if callback is not None:
             callback(i + 1, m)
     cosines = np.array(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nonneg.apps.signature_refit import (
+    ALIKE,
     Exposures,
     Mixture,
     cosine_table,
@@ -79,6 +80,12 @@ class Solution:
     relative_error: float
     cosines: Matrix
 
+    def __repr__(self) -> str:
+        return (
+            f"Solution({self.n_components} signatures of {len(self.exposures)} samples, stability "
+            f"{self.stability.min():.2f} to {self.stability.max():.2f})"
+        )
+
     @property
     def is_stable(self) -> bool:
         """Mean stability of .8 or more, and none below .2: SigProfilerExtractor's thresholds."""
@@ -95,17 +102,36 @@ class Match:
     signatures, references : tuple of str
     cosines : ndarray of float64 (n_signatures, n_references)
         Of all pairs.
-    best : tuple of str
-        The nearest reference of each.
+    names : tuple of (str or None)
+        What each may be called: the nearest reference if its cosine is .9 or more; None where no
+        known signature is so like it.
+    nearest : tuple of str
+        The nearest reference of each, however far it is.
     mixtures : tuple of Mixture
-        Each as a mixture of few references.
+        Each as a mixture of few references, which explains it where its cosine is .9 or more.
     """
 
     signatures: tuple[str, ...]
     references: tuple[str, ...]
     cosines: Matrix
-    best: tuple[str, ...]
+    nearest: tuple[str, ...]
     mixtures: tuple[Mixture, ...]
+
+    def __repr__(self) -> str:
+        told = ", ".join(
+            f"{found}: {name or 'no single one'}"
+            for found, name in zip(self.signatures, self.names, strict=True)
+        )
+        return f"Match(against {len(self.references)} known signatures: {told})"
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """What each signature may be called; None where no known one is near enough."""
+        most = self.cosines.max(axis=1)
+        return tuple(
+            name if cosine >= ALIKE else None
+            for name, cosine in zip(self.nearest, most, strict=True)
+        )
 
 
 class Signatures(Shown):
@@ -252,7 +278,7 @@ class Signatures(Shown):
             signatures=self.names_,
             references=known.samples,
             cosines=table,
-            best=tuple(known.samples[j] for j in table.argmax(axis=1)),
+            nearest=tuple(known.samples[j] for j in table.argmax(axis=1)),
             mixtures=tuple(mixture(component, known) for component in H),
         )
 
@@ -405,8 +431,8 @@ class Signatures(Shown):
         ranks = sorted({int(k) for k in listed if k <= most})
         if not ranks or (len(listed) == 1 and ranks != listed):
             raise InputError(
-                f"n_components={asked!r} · {m} samples × {n} channels have at most {most} "
-                "signatures · lower it, or add samples"
+                f"n_components={asked!r} · a catalogue of {m} × {n} (samples × channels) has at "
+                f"most {most} · lower it, or add samples"
             )
         return ranks
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from nonneg.cli.console import Work, answer, check_output, note, wrote
-from nonneg.cli.options import AsJson, Force, Report, Seed, Threads, loss_value, rank_span
+from nonneg.cli.console import Work, answer, check_place, note, wrote
+from nonneg.cli.options import AsJson, Force, Report, Seed, Sides, Threads, loss_value, rank_span
 from nonneg.cli.report import check_report
 from nonneg.cli.report import write as write_report
 
@@ -36,14 +36,7 @@ def classes(
     rank: Annotated[
         int, typer.Option("-k", "--components", metavar="K", help="How many metagenes to find.")
     ],
-    orientation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="genes-by-samples|samples-by-genes",
-            help="What the rows of TABLE are.",
-            show_default="by format, names and shape, and said",
-        ),
-    ] = None,
+    orientation: Sides = None,
     prepare: Annotated[
         str,
         typer.Option(
@@ -59,7 +52,8 @@ def classes(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Known labels to compare with: sample,label, or one a line.",
+            help="Known labels to compare with: sample,label, or one a line; of .h5ad also a "
+            "column of obs.",
         ),
     ] = None,
     ranks: Annotated[
@@ -86,6 +80,14 @@ def classes(
     smoothing: Annotated[
         float, typer.Option(metavar="T", help="nsNMF: from 0 (none) to below 1.")
     ] = 0.0,
+    resample: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of the samples that each run sees, such as 0.8: how sure the classes are.",
+            show_default="all samples, from other starts",
+        ),
+    ] = None,
     seed: Seed = 0,
     max_iter: Annotated[int, typer.Option(metavar="N", help="Most iterations of a run.")] = 500,
     tol: Annotated[
@@ -112,16 +114,8 @@ def classes(
 
     Example: nonneg classes leukemia.csv -k 3 --labels labels.csv
     """
-    is_file = output is not None and output.suffix in (".nonneg", ".h5ad")
-    if output is not None and not is_file:
-        from nonneg.io.rows import fresh_folder
-
-        fresh_folder(output, force=force)
-    elif table.is_file():
-        check_output(output, force, table)
-    else:
-        check_output(output, force)
-    check_report(report, force, *([table] if table.is_file() else []))
+    check_place(output, force, (".nonneg", ".h5ad"), table)
+    check_report(report, force, table)
     listed = rank_span(ranks, "--ranks") if ranks else []
     with Work() as work:
         work.phase(f"reading {table.name}")
@@ -137,7 +131,7 @@ def classes(
         if prepare:
             work.phase("preparing")
             data = prepared(data, prepare.split(","))
-        known = None if labels is None else _read_labels(labels, data)
+        known = None if labels is None else _read_labels(labels, data, table)
         if not ranks and len(data.samples) <= _TREE_SAMPLES:
             listed = list(range(2, rank + 1))
         total = runs * len({*listed, rank})
@@ -154,6 +148,7 @@ def classes(
             ranks=listed,
             combine=cast("Combine", combine),
             smoothing=smoothing,
+            resample=resample,
             max_iter=max_iter,
             tol=tol,
             random_state=seed,
@@ -168,23 +163,27 @@ def classes(
         facts["saved"] = None if output is None else str(output)
         if output is not None:
             work.phase("writing")
-            _save(model, data, output, agreement, force)
+            _save(model, data, output, agreement, force, table)
     answer(facts, as_json, lambda: draw_classes.classes(facts))
     write_report(model, report, force, as_json)
     if output is not None:
         wrote(output, as_json)
 
 
-def _read_labels(path: Path, data: Expression) -> Any:
-    """Labels by sample, or one a line."""
+def _read_labels(path: Path, data: Expression, table: Path) -> Any:
+    """Labels by sample, or one a line, or a column of obs."""
     from nonneg.apps.agreement import labels_of_samples
     from nonneg.errors import FileFormatError
+    from nonneg.io.expression import read_obs
     from nonneg.io.names import read_names, read_titles
 
-    try:
-        known: Any = read_titles(path)
-    except FileFormatError:  # no second column
-        known = read_names(path, len(data.samples), "sample")
+    if table.suffix == ".h5ad" and not path.exists():
+        known: Any = read_obs(table, str(path))
+    else:
+        try:
+            known = read_titles(path)
+        except FileFormatError:  # no second column
+            known = read_names(path, len(data.samples), "sample")
     return labels_of_samples(known, data.samples)
 
 
@@ -194,6 +193,7 @@ def _save(
     output: Path,
     agreement: Agreement | None,
     force: bool,
+    table: Path,
 ) -> None:
     from nonneg.apps.anndata_nmf import write_h5ad
     from nonneg.models import save
@@ -202,6 +202,6 @@ def _save(
     if output.suffix == ".nonneg":
         save(model, output, force=force)
     elif output.suffix == ".h5ad":
-        write_h5ad(model, data, output)
+        write_h5ad(model, data, output, source=table if table.suffix == ".h5ad" else None)
     else:
         write_class_folder(model, output, agreement=agreement, force=force)

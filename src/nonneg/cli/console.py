@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nonneg.core.alternate import Step
 
-__all__ = ["Commands", "Work", "answer", "check_output", "note", "wrote"]
+__all__ = ["Commands", "Work", "answer", "check_output", "check_place", "note", "wrote"]
 
 _bar: Progress | None = None  # the progress bar on stderr, while there is one
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -41,6 +41,21 @@ _AS_OPTIONS = {
     "label=COLUMN": "--label COLUMN",
     "time=COLUMN": "--time COLUMN",
     'label="folder"': "--label folder",
+    "n_components=": "-k ",
+    "n_runs=": "--runs ",
+    "raise n_runs": "raise --runs",
+    'use combine="best"': "use --combine best",
+    'combine="median"': "--combine median",
+    "set resample=False": "add --no-resample",
+    'say it: orientation="genes-by-samples" or "samples-by-genes" (--orientation on the command '
+    "line)": "say it: --orientation genes-by-samples or samples-by-genes",
+    'say orientation="channels-by-samples" or "samples-by-channels" (--orientation on the command '
+    "line)": "say --orientation channels-by-samples or samples-by-channels",
+    "say orientation": "say --orientation",
+    "orientation=": "--orientation ",
+    "resample=": "--resample ",
+    "smoothing=": "--smoothing ",
+    "lower n_components": "lower -k",
     "n_topics=": "-k ",
     "n_parts=": "-k ",
     "lower n_topics": "lower -k",
@@ -120,6 +135,23 @@ def check_output(path: Path | None, force: bool, *inputs: Path) -> None:
             f"cannot write '{path}': it exists already · choose another name, or add --force to "
             "replace it"
         ) from None
+
+
+def check_place(path: Path | None, force: bool, files: tuple[str, ...], *inputs: Path) -> bool:
+    """Raise now if OUT, a file with one of these suffixes or else a folder, will not be writable.
+
+    Returns
+    -------
+    bool
+        Whether it is a file.
+    """
+    if path is None or path.suffix in files:
+        check_output(path, force, *inputs)
+        return path is not None
+    from nonneg.io.rows import fresh_folder
+
+    fresh_folder(path, force=force)
+    return False
 
 
 class _UntouchedError(Exception):

@@ -21,6 +21,7 @@ __all__ = [
     "factorization",
     "grid",
     "heading",
+    "number_table",
     "percent",
     "transformed",
 ]
@@ -83,6 +84,14 @@ def grid(rows: Sequence[tuple[str, RenderableType | str]], indent: int = 2) -> R
     for label, value in rows:
         table.add_row(label, value if not isinstance(value, str) else Text(value))
     return Padding(table, (0, 0, 0, indent))
+
+
+def number_table(*headers: str) -> Table:
+    """A table of columns of numbers, to be filled row by row."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
 
 
 def factorization(facts: Facts) -> Drawing:
@@ -155,10 +164,7 @@ def transformed(facts: Facts) -> Drawing:
     rows, rank = facts["shape"]
     yield clean(facts["source"], None)
     yield Text(f"{count(rows, 'row')} in {count(rank, 'component')}", style="bold")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("component", justify="right")
-    table.add_column("of all weights", justify="right")
-    table.add_column("largest in", justify="right")
+    table = number_table("component", "of all weights", "largest in")
     for component in facts["components"]:
         table.add_row(
             str(component["number"]),

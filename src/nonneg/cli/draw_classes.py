@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, percent
+from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, number_table, percent
 
 __all__ = ["agreement_table", "classes"]
 
@@ -48,6 +47,8 @@ def _about(facts: Facts) -> list[tuple[str, str]]:
     )
     if facts["smoothing"]:
         how += f", smoothing {facts['smoothing']:g}"
+    if facts["resample"] is not None:
+        how += f" on {percent(facts['resample'])} of the samples"
     how += "" if facts["seed"] is None else f", seed {facts['seed']}"
     rows = [("prepared", ", then ".join(facts["steps"]) or "not at all"), ("fit", how)]
     rows.append(("error", f"{facts['relative_error']:.4f}, relative (0 is exact)"))
@@ -63,7 +64,7 @@ def _about(facts: Facts) -> list[tuple[str, str]]:
 
 
 def _class_table(rows: Sequence[Facts]) -> Padding:
-    table = _table("class", "samples", "of all usage", "margin", "stability")
+    table = number_table("class", "samples", "of all usage", "margin", "stability")
     for one in rows:
         table.add_row(
             str(one["number"]),
@@ -105,7 +106,7 @@ def _markers(one: Facts) -> Drawing:
 
 def _tree(facts: Facts) -> Drawing:
     yield heading("From rank to rank")
-    table = _table("rank", "error", "cophenetic", "dispersion")
+    table = number_table("rank", "error", "cophenetic", "dispersion")
     table.add_column("samples of each class", overflow="fold")
     for row in facts["ranks"]:
         table.add_row(
@@ -137,7 +138,10 @@ def _agreement(agreement: Facts) -> Drawing:
         ("purity", f"{agreement['purity']:.4f}, entropy {agreement['entropy']:.4f}"),
         ("Rand index", f"{agreement['adjusted_rand']:.4f}, adjusted (0: chance, 1: the same)"),
         ("information", f"{agreement['nmi']:.4f}, normalised mutual"),
-        ("left over", f"{agreement['n_errors']} of {agreement['n_samples']}, one label a class"),
+        (
+            "left over",
+            f"{agreement['n_errors']:,} of {agreement['n_samples']:,}, one label a class",
+        ),
     ]
     if agreement["n_unlabelled"]:
         rows.append(("no label", count(agreement["n_unlabelled"], "sample")))
@@ -149,7 +153,7 @@ def agreement_table(agreement: Facts) -> Padding:
     labels, confusion = agreement["labels"], agreement["confusion"]
     order = sorted(range(len(labels)), key=lambda j: -sum(row[j] for row in confusion))
     shown = order if len(labels) <= _MOST_LABELS + 1 else order[:_MOST_LABELS]
-    table = _table("class", *(clean(labels[j], _LABEL_WIDTH).plain for j in shown))
+    table = number_table("class", *(clean(labels[j], _LABEL_WIDTH).plain for j in shown))
     if len(shown) < len(labels):
         table.add_column("others", justify="right")
     for number, row in enumerate(confusion, start=1):
@@ -158,10 +162,3 @@ def agreement_table(agreement: Facts) -> Padding:
             cells.append(str(sum(row) - sum(row[j] for j in shown)))
         table.add_row(str(number), *cells)
     return Padding(table, (0, 0, 1, 2))
-
-
-def _table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table

@@ -58,6 +58,7 @@ def _leukemia(facts: Facts) -> Drawing:
         "Again no label is used:"
     )
     yield from _patterns(facts)
+    yield Text()
     yield agreement_table(facts["agreement"])
     yield _block(_verdict(facts["agreement"]))
     sizes = [" + ".join(str(size) for size in row["sizes"]) for row in facts["ranks"]]

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from nonneg.cli.draw import Drawing, Facts, clean, count, heading
+from nonneg.cli.draw import Drawing, Facts, clean, count, heading, number_table
 
 __all__ = ["rank"]
 
@@ -40,10 +40,7 @@ def rank(facts: Facts) -> Drawing:
 
 
 def _table(facts: Facts, ranks: Sequence[int]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("rank", justify="right")
-    for curve in facts["curves"]:
-        table.add_column(_HEADERS[curve["name"]], justify="right", no_wrap=True)
+    table = number_table("rank", *(_HEADERS[curve["name"]] for curve in facts["curves"]))
     for i, k in enumerate(ranks):
         cells = []
         for curve in facts["curves"]:

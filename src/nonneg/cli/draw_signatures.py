@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, percent
+from nonneg.cli.draw import Drawing, Facts, Flow, clean, count, grid, heading, number_table, percent
 
 __all__ = ["refit", "signatures"]
 
@@ -28,7 +27,7 @@ def signatures(facts: Facts) -> Drawing:
     yield grid([("fit", runs), ("number", facts["reason"])])
     if len(facts["ranks"]) > 1:
         yield heading("How many")
-        table = _table("number", "stability", "lowest", "error", "cosine", "stable")
+        table = number_table("number", "stability", "lowest", "error", "cosine", "stable")
         for row in facts["ranks"]:
             mark = "→ " if row["rank"] == facts["rank"] else ""
             table.add_row(
@@ -58,6 +57,7 @@ def _signature(one: Facts) -> Drawing:
         ("channels", Flow([_share(part) for part in one["channels"]]))
     ]
     if one["matches"]:
+        rows.append(("name", one["verdict"]))
         near = [
             clean(match["name"], 20).append(f" {match['cosine']:.3f}", "dim")
             for match in one["matches"][:_CANDIDATES]
@@ -77,7 +77,7 @@ def refit(facts: Facts) -> Drawing:
         f"{count(len(facts['signatures']), 'known signature')}",
         style="bold",
     )
-    table = _table("share", "samples")
+    table = number_table("share", "samples")
     table.add_column("signature")
     for one in facts["signatures"][:_MOST_SAMPLES]:
         table.add_row(percent(one["share"]), str(one["n_samples"]), clean(one["name"]))
@@ -100,10 +100,3 @@ def refit(facts: Facts) -> Drawing:
 
 def _share(part: Facts) -> Text:
     return clean(part["name"], 20).append(f" {percent(part['share'])}", "dim")
-
-
-def _table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table

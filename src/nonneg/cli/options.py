@@ -18,6 +18,7 @@ __all__ = [
     "ModelPath",
     "Report",
     "Seed",
+    "Sides",
     "TablePath",
     "Threads",
     "loss_value",
@@ -32,6 +33,15 @@ Layout = Annotated[
     typer.Option(
         metavar="auto|wide|long",
         help="Of text: one line a row (wide), or triplets row, column, value (long).",
+    ),
+]
+Sides = Annotated[
+    str | None,
+    typer.Option(
+        "--orientation",
+        metavar="genes-by-samples|samples-by-genes",
+        help="What the rows of TABLE are.",
+        show_default="by format, names and shape, and said",
     ),
 ]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model.")]

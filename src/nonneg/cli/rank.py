@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -13,6 +14,7 @@ from nonneg.cli.options import (
     Layout,
     Report,
     Seed,
+    Sides,
     TablePath,
     Threads,
     loss_value,
@@ -23,7 +25,9 @@ from nonneg.cli.report import check_report
 from nonneg.cli.report import write as write_report
 
 if TYPE_CHECKING:
+    from nonneg.io.expression import Expression, Orientation
     from nonneg.io.table import Layout as LayoutWord
+    from nonneg.io.table import Table
 
 __all__ = ["rank"]
 
@@ -60,6 +64,7 @@ def rank(
         ),
     ] = "nan",
     layout: Layout = "auto",
+    orientation: Sides = None,
     seed: Seed = 0,
     threads: Threads = None,
     report: Report = None,
@@ -68,7 +73,10 @@ def rank(
 ) -> None:
     """Say how many components a table has, by several criteria, and whether they agree.
 
-    Example: nonneg rank genes.csv --ranks 2..6
+    Rows are the samples. Tables of expression are read as by nonneg classes, if they are GCT, .h5ad
+    or a 10x folder, or --orientation is said.
+
+    Example: nonneg rank genes.csv --orientation genes-by-samples --ranks 2..6
     """
     tried = rank_span(ranks, "--ranks")
     missing_values = missing_value(missing)
@@ -76,14 +84,11 @@ def rank(
     with Work() as work:
         work.phase("loading")
         from nonneg.cli import draw_rank
-        from nonneg.io.table import read_table
         from nonneg.report.rank import rank_facts
         from nonneg.selection.rank import CRITERIA, select_rank
 
         work.phase(f"reading {table.name}")
-        data = read_table(table, layout=cast("LayoutWord", layout))
-        for text in data.notes:
-            note(text)
+        data = _read(table, layout, orientation)
         selection = select_rank(
             data.values,
             tried,
@@ -99,3 +104,23 @@ def rank(
     facts = {"source": data.source, "shape": list(data.values.shape), **rank_facts(selection)}
     answer(facts, as_json, lambda: draw_rank.rank(facts))
     write_report(selection, report, force, as_json)
+
+
+def _read(path: Path, layout: str, orientation: str | None) -> Table | Expression:
+    """Read a table of samples × anything, or of expression, which need not lie that way."""
+    from nonneg.io.expression import genes_in_rows, read_expression
+    from nonneg.io.files import format_suffix
+    from nonneg.io.table import read_table
+
+    is_expression = path.is_dir() or format_suffix(path) in (".gct", ".h5ad")
+    if is_expression or orientation is not None:
+        found = read_expression(path, orientation=cast("Orientation | None", orientation))
+        for text in found.notes:
+            note(text)
+        return found
+    table = read_table(path, layout=cast("LayoutWord", layout))
+    for text in table.notes:
+        note(text)
+    if why := genes_in_rows(table.row_names, table.column_names):
+        note(f"{why}, and rows are taken for samples: say --orientation genes-by-samples")
+    return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from nonneg.cli.console import Work, answer, check_output, note, wrote
+from nonneg.cli.console import Work, answer, check_place, note, wrote
 from nonneg.cli.options import AsJson, Force, Report, Seed, Threads, rank_span
 from nonneg.cli.report import check_report
 from nonneg.cli.report import write as write_report
@@ -89,15 +89,9 @@ def signatures(
             "--refit asks how much of known signatures is in each sample · none are named · add "
             "--reference FILE"
         )
-    is_model = output is not None and output.suffix == ".nonneg"
-    if output is not None and not is_model:
-        from nonneg.io.rows import fresh_folder
-
-        fresh_folder(output, force=force)
-    elif is_model and refit:
+    is_model = check_place(output, force, (".nonneg",), catalogue)
+    if is_model and refit:
         raise InputError("--refit fits no model · there are tables only · name a folder after -o")
-    else:
-        check_output(output, force, catalogue)
     if refit and report is not None:
         raise InputError(
             "--refit fits no model · a report shows a model · leave out --report, or --refit"
@@ -108,7 +102,7 @@ def signatures(
         work.phase(f"reading {catalogue.name}")
         from nonneg.apps.signatures import Signatures, refit_signatures
         from nonneg.cli import draw_signatures
-        from nonneg.io.catalogue import named, read_catalogue
+        from nonneg.io.catalogue import filled, named, read_catalogue, with_channels
         from nonneg.models import save
         from nonneg.report.signatures import (
             refit_facts,
@@ -118,15 +112,19 @@ def signatures(
         )
 
         data = read_catalogue(catalogue, orientation=cast("ChannelSide | None", orientation))
-        known = None if reference is None else read_catalogue(reference)
-        if known is not None and only is not None:
-            known = named(known, [name.strip() for name in only.split(",")])
+        data = filled(data)
+        known = None
+        if reference is not None:
+            known = with_channels(read_catalogue(reference), data.channels)
+            if only is not None:
+                known = named(known, [name.strip() for name in only.split(",")])
         for text in (*data.notes, *(() if known is None else known.notes)):
             note(text)
 
         def progress(done: int, total: int) -> None:
             work.phase(f"{'sample' if refit else 'run'} {done} of {total}", done / total)
 
+        work.phase("refitting" if refit else "fitting")
         facts: dict[str, Any] = {"source": str(catalogue)}
         if refit:
             found = refit_signatures(

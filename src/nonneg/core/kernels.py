@@ -150,9 +150,7 @@ _UPDATES = {"descend": 0, "multiply": 1, "measure": 2}
 _FEWEST_GROUPS, _LONGEST_ROW = 2, 1 << 14
 
 
-def side_by_side(
-    X: FloatArray, run: EntryRun, loss: NativeLoss, update: str, terms: Terms
-) -> bool:
+def side_by_side(X: FloatArray, run: EntryRun, loss: NativeLoss, update: str, terms: Terms) -> bool:
     """Whether the kernels take as many rows of dense X at a time as a register has lanes.
 
     Then nothing is folded between two passes over the entries, but no row can leave a component at

@@ -214,11 +214,9 @@ def filled(catalogue: Catalogue) -> Catalogue:
     if some.all():
         return catalogue
     gone = [catalogue.samples[i] for i in np.flatnonzero(~some)]
-    were = (
-        "1 sample without mutations was"
-        if len(gone) == 1
-        else (f"{len(gone)} samples without mutations were")
-    )
+    were = "1 sample without mutations was"
+    if len(gone) > 1:
+        were = f"{len(gone)} samples without mutations were"
     return replace(
         catalogue,
         values=catalogue.values[some],
@@ -256,7 +254,9 @@ def named(catalogue: Catalogue, names: Sequence[str]) -> Catalogue:
 
 
 def with_channels(reference: Catalogue, channels: tuple[str, ...]) -> Catalogue:
-    """Return a reference with its channels in another order, each signature adding up to 1.
+    """Return a reference with these channels only, in this order, each signature adding up to 1.
+
+    A note says how many others it has.
 
     Raises
     ------
@@ -271,9 +271,16 @@ def with_channels(reference: Catalogue, channels: tuple[str, ...]) -> Catalogue:
             f"{missing[0]!r} first · signatures are compared channel by channel · give a "
             "reference with the same channels"
         )
+    notes, more = reference.notes, len(place) - len(channels)
+    if more:
+        notes = (
+            *notes,
+            f"{more} of the {len(place)} channels of '{reference.source}' are not in the table: "
+            f"what is compared are the other {len(channels)}",
+        )
     values = reference.values[:, [place[channel] for channel in channels]]
     sums = values.sum(axis=1, keepdims=True)
     if not sums.all():
         empty = reference.samples[int(np.argmin(sums))]
         raise InputError(f"the signature {empty} of '{reference.source}' is zero · leave it out")
-    return replace(reference, values=values / sums, channels=channels)
+    return replace(reference, values=values / sums, channels=channels, notes=notes)

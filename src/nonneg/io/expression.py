@@ -30,11 +30,18 @@ from nonneg.io.expression_files import (
     read_10x,
     read_gct,
 )
-from nonneg.io.files import format_suffix
+from nonneg.io.files import PathLike, format_suffix
 from nonneg.io.table import read_table
 from nonneg.io.text_table import Content, Matrix
 
-__all__ = ["Expression", "Orientation", "read_expression", "unique_names"]
+__all__ = [
+    "Expression",
+    "Orientation",
+    "genes_in_rows",
+    "read_expression",
+    "read_obs",
+    "unique_names",
+]
 
 Orientation = Literal["genes-by-samples", "samples-by-genes"]
 Side = tuple[str, ...] | None
@@ -167,6 +174,24 @@ def read_expression(
     return _checked(expression, keep_empty=keep_empty)
 
 
+def read_obs(path: PathLike, column: str) -> dict[str, str | None]:
+    """Return a column of obs of an .h5ad by cell; None where it is empty."""
+    adata = open_h5ad(path)
+    try:
+        names = list(map(str, adata.obs.columns))
+        if column not in names:
+            raise InputError(
+                f"there is no file '{column}', and obs of '{path}' has no such column · it has "
+                f"{', '.join(names) or 'none'} · name one of them, or a file"
+            )
+        cells = unique_names(list(map(str, adata.obs_names)))
+        # Categories that are empty are NaN, which differs from itself.
+        values = [None if value != value else str(value) for value in adata.obs[column]]
+        return dict(zip(cells, values, strict=True))
+    finally:
+        adata.file.close()
+
+
 def _from_path(path: Path, layer: str | None) -> tuple[Content, Orientation | None, str]:
     suffix, name = format_suffix(path), os.fspath(path)
     folder = find_10x(path) if path.is_dir() or suffix == ".mtx" else None
@@ -230,27 +255,44 @@ def _words(orientation: Orientation) -> str:
     return orientation.replace("-by-", " × ")
 
 
+def genes_in_rows(rows: Side, columns: Side) -> str | None:
+    """Return why names say that the rows of a table are genes, or None where they do not.
+
+    Examples
+    --------
+    >>> genes_in_rows(("ENSG00000141510", "ENSG00000136997"), ("a", "b"))
+    'the rows have names of genes, such as ENSG00000141510'
+    """
+    found, why = _by_names(rows, columns)
+    return why if found == "genes-by-samples" else None
+
+
 def _evidence(content: Content) -> tuple[Orientation | None, str, bool]:
     """What names and shape say of the rows, why, and whether that is beyond reasonable doubt."""
-    in_rows, in_columns = _gene_share(content.row_names), _gene_share(content.column_names)
-    if max(in_rows, in_columns) >= _ENOUGH and in_rows != in_columns:
-        rows = in_rows > in_columns
-        names = content.row_names if rows else content.column_names
-        example = next((name for name in names or () if _is_gene(name)), "")
-        side = "rows" if rows else "columns"
-        found: Orientation = "genes-by-samples" if rows else "samples-by-genes"
-        return found, f"the {side} have names of genes, such as {example}", True
-    for side, names in (("rows", content.row_names), ("columns", content.column_names)):
-        like = [name for name in names or () if _SAMPLE.fullmatch(name)]
-        if names and len(like) >= 0.5 * len(names):
-            found = "samples-by-genes" if side == "rows" else "genes-by-samples"
-            return found, f"the {side} have names of samples, such as {like[0]}", True
+    named, why = _by_names(content.row_names, content.column_names)
+    if named is not None:
+        return named, why, True
     m, n = content.values.shape
     if max(m, n) < _LONGER * min(m, n):
         return None, "", False
-    found = "genes-by-samples" if m > n else "samples-by-genes"
+    found: Orientation = "genes-by-samples" if m > n else "samples-by-genes"
     why = f"there are {m:,} rows and {n:,} columns, and genes outnumber samples as a rule"
     return found, why, max(m, n) >= _ODD_SHAPE * min(m, n)
+
+
+def _by_names(rows: Side, columns: Side) -> tuple[Orientation | None, str]:
+    in_rows, in_columns = _gene_share(rows), _gene_share(columns)
+    if max(in_rows, in_columns) >= _ENOUGH and in_rows != in_columns:
+        side, names = ("rows", rows) if in_rows > in_columns else ("columns", columns)
+        example = next((name for name in names or () if _is_gene(name)), "")
+        found: Orientation = "genes-by-samples" if side == "rows" else "samples-by-genes"
+        return found, f"the {side} have names of genes, such as {example}"
+    for side, names in (("rows", rows), ("columns", columns)):
+        like = [name for name in names or () if _SAMPLE.fullmatch(name)]
+        if names and len(like) >= 0.5 * len(names):
+            found = "samples-by-genes" if side == "rows" else "genes-by-samples"
+            return found, f"the {side} have names of samples, such as {like[0]}"
+    return None, ""
 
 
 def _gene_share(names: Sequence[str] | None) -> float:

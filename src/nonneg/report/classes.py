@@ -33,9 +33,9 @@ def class_facts(model: Metagenes, *, top: int = 10, agreement: Agreement | None 
     Returns
     -------
     dict
-        `n_samples`, `n_genes`, `rank`, `loss`, `runs`, `combine`, `smoothing`, `seed`, `steps` (the
-        preparation), `relative_error`; `cophenetic` and `dispersion` of the runs, or None;
-        `classes`: number, n_samples, share of all usage, median margin, stability, n_markers,
+        `n_samples`, `n_genes`, `rank`, `loss`, `runs`, `combine`, `smoothing`, `resample`, `seed`,
+        `steps` (the preparation), `relative_error`; `cophenetic` and `dispersion` of the runs, or
+        None; `classes`: number, n_samples, share of all usage, median margin, stability, n_markers,
         `markers` (gene, score, weight), and `leading`, the genes that exceed all other metagenes
         by most, whether they are markers or not; `samples`: name, class, share, margin, silhouette;
         `ranks` and `flows` of the tree of subclasses; `agreement` or None.
@@ -81,6 +81,7 @@ def class_facts(model: Metagenes, *, top: int = 10, agreement: Agreement | None 
         "runs": int(model.n_runs),
         "combine": model.combine,
         "smoothing": float(model.smoothing),
+        "resample": None if model.resample is None else float(model.resample),
         "seed": int(seed) if isinstance(seed, Integral) else None,
         "steps": steps_told(model.steps_),
         "status": model.factorization_.status.name.lower(),

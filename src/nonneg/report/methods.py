@@ -137,6 +137,8 @@ def _classes(model: Any) -> list[str]:
         f"dispersion {facts['dispersion']:.4f} (Brunet et al. 2004; Kim & Park 2007)."
     )
     smooth = f", nsNMF with θ = {facts['smoothing']:g}" if facts["smoothing"] else ""
+    if facts["resample"]:
+        smooth += f", each on {facts['resample']:.0%} of the samples (Monti et al. 2003)"
     return [
         f"An expression table of {facts['n_samples']:,} samples × {facts['n_genes']:,} genes"
         f"{prepared} was factorized into {facts['rank']} metagenes, minimizing "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nonneg.apps.signature_refit import Exposures
+from nonneg.apps.signature_refit import ALIKE, Exposures, Mixture
 from nonneg.apps.signatures import Match, Signatures, channel_kind
 from nonneg.io.files import PathLike
 from nonneg.io.rows import fresh_folder, write_json, write_rows
@@ -30,7 +30,8 @@ def signature_facts(model: Signatures, match: Match | None = None) -> Facts:
         `reason` for it; `ranks`: of each its mean and lowest stability, relative error, mean cosine
         of the samples and whether it is stable; `signatures`: name, stability, share of the
         mutations, n_samples with 1 % or more of theirs, the largest channels; with a reference also
-        its `matches` (every reference, best first) and the `mixture` that explains it.
+        its `matches` (every reference, best first), the `mixture` of few of them, and its `name`
+        there: `known_as`, on a cosine of .9 or more, or None, with a `verdict` in words.
     """
     total = float(model.exposures_.sum()) or 1.0
     of_sample = model.exposures_ / np.maximum(model.exposures_.sum(axis=1, keepdims=True), 1e-300)
@@ -77,10 +78,12 @@ def signature_facts(model: Signatures, match: Match | None = None) -> Facts:
 
 def _match_facts(match: Match | None, t: int) -> Facts:
     if match is None:
-        return {"matches": None, "mixture": None}
+        return {"known_as": None, "verdict": None, "matches": None, "mixture": None}
     order = np.argsort(-match.cosines[t], kind="stable").tolist()
     mixed = match.mixtures[t]
     return {
+        "known_as": match.names[t],
+        "verdict": _verdict(match, t),
         "matches": [
             {"name": match.references[j], "cosine": float(match.cosines[t, j])} for j in order
         ],
@@ -92,6 +95,24 @@ def _match_facts(match: Match | None, t: int) -> Facts:
             "cosine": mixed.cosine,
         },
     }
+
+
+def _verdict(match: Match, t: int) -> str:
+    """What a signature may be called, and on what evidence."""
+    name, cosine = match.names[t], float(match.cosines[t].max())
+    if name is not None:
+        return f"{name}, cosine {cosine:.3f}"
+    if match.mixtures[t].is_enough:
+        return f"no single one ({match.nearest[t]} {cosine:.3f}, below {ALIKE}): see the mixture"
+    return f"none: neither one nor a mixture of few reaches {ALIKE}; new, or too few mutations"
+
+
+def _decomposed(name: str, mixed: Mixture) -> tuple[str, float]:
+    """The known signatures that explain one, and their cosine; or itself."""
+    if not mixed.is_enough:
+        return f"Signature {name} (100.00%)", 1.0
+    parts = zip(mixed.names, mixed.shares, strict=True)
+    return " & ".join(f"Signature {part} ({share:.2%})" for part, share in parts), mixed.cosine
 
 
 def refit_facts(found: Exposures) -> Facts:
@@ -148,6 +169,8 @@ def write_signature_folder(
     KIND_k_Signatures/Signatures and /Activities; KIND/Suggested_Solution/
     KIND_De-Novo_Solution/Signatures and /Activities; with a reference
     …/COSMIC_KIND_Decomposed_Solution/De_Novo_map_to_COSMIC_KIND.csv and cosines.csv; facts.json.
+    As SigProfiler has it, a signature that known ones do not explain (a cosine of .9) stands for
+    itself in the map.
     """
     folder = fresh_folder(path, force=force)
     kind = channel_kind(model.channels_)
@@ -193,14 +216,7 @@ def write_signature_folder(
     if match is not None:
         base = top / "Suggested_Solution" / f"COSMIC_{kind}_Decomposed_Solution"
         rows = [
-            [
-                name,
-                " & ".join(
-                    f"Signature {part} ({share:.2%})"
-                    for part, share in zip(mixed.names, mixed.shares, strict=True)
-                ),
-                mixed.cosine,
-            ]
+            [name, *_decomposed(name, mixed)]
             for name, mixed in zip(match.signatures, match.mixtures, strict=True)
         ]
         header = ["De novo extracted", "Global NMF Signatures", "Cosine Similarity"]

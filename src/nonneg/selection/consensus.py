@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import scipy.optimize
@@ -36,6 +36,7 @@ from nonneg.selection.measures import (
     distance_silhouettes,
     mean_width,
 )
+from nonneg.selection.resampling import resampled_runs
 from nonneg.selection.stability import identical_runs
 from nonneg.shown import Shown
 
@@ -87,7 +88,8 @@ class Consensus(Shown):
         Runs that repeat an earlier one, from the same start. If not 0, the agreement says less than
         it seems to; if all starts are the same it says nothing.
     seeds : tuple of int or None
-        Of each run: ``factorize(X, k, random_state=seed, init="random")`` makes it again.
+        Of each run: ``factorize(X, k, random_state=seed, init="random")`` makes it again, unless
+        samples were drawn.
     objectives : ndarray of float64 (n_runs,)
     fit : Factorization
         The run with the lowest objective.
@@ -141,6 +143,7 @@ def consensus(
     init: str = "auto",
     missing_values: float = math.nan,
     weights: MatrixLike | None = None,
+    resample: float | None = None,
     max_iter: int = 500,
     tol: float = 1e-4,
     n_threads: int | None = None,
@@ -157,6 +160,10 @@ def consensus(
     n_components : int
         The rank, which is also the number of classes.
     n_runs : int, at least 2, default 50
+    resample : float between 0 and 1, optional
+        The share of the samples that each run sees, drawn anew; .8 in Monti et al. (2003). Default:
+        all of them, so that runs differ in their starts alone. Where every run ends in the same
+        optimum only this shows how sure the classes are; see `resampled_runs`.
     loss, solver, init, missing_values, weights, max_iter, tol, n_threads, random_state, callback
         As for `factorize_runs`.
 
@@ -189,25 +196,28 @@ def consensus(
     References
     ----------
     Brunet, Tamayo, Golub & Mesirov (2004), PNAS 101(12); Kim & Park (2007), Bioinformatics 23(12)
-    (dispersion); Şenbabaoğlu, Michailidis & Li (2014), Sci. Rep. 4 (pairs that are ambiguous).
+    (dispersion); Monti, Tamayo, Mesirov & Golub (2003), Machine Learning 52 (parts of the samples);
+    Şenbabaoğlu, Michailidis & Li (2014), Sci. Rep. 4 (pairs that are ambiguous).
     """
     check_samples(np.shape(cast(NDArray[np.generic], X)))
+    settings: dict[str, Any] = {
+        "n_runs": n_runs,
+        "loss": loss,
+        "solver": solver,
+        "init": init,
+        "missing_values": missing_values,
+        "weights": weights,
+        "max_iter": max_iter,
+        "tol": tol,
+        "n_threads": n_threads,
+        "random_state": random_state,
+        "callback": callback,
+    }
     with calm_blas(X):
-        fits = factorize_runs(
-            X,
-            n_components,
-            n_runs=n_runs,
-            loss=loss,
-            solver=solver,
-            init=init,
-            missing_values=missing_values,
-            weights=weights,
-            max_iter=max_iter,
-            tol=tol,
-            n_threads=n_threads,
-            random_state=random_state,
-            callback=callback,
-        )
+        if resample is None:
+            fits = factorize_runs(X, n_components, **settings)
+        else:
+            fits = resampled_runs(X, n_components, share=resample, **settings)
     return consensus_of(finished(fits))
 
 
@@ -275,12 +285,15 @@ def consensus_of(fits: Sequence[Factorization]) -> Consensus:
         )
     fit = min(fits, key=lambda run: run.objective)
     check_samples(fit.W.shape)
+    by_features = np.argmax(fit.H.T * fit.W.sum(axis=0), axis=1)
     return consensus_from(
         np.array([run_labels(run) for run in fits]),
         fit,
         n_identical=identical_runs(fits),
         seeds=tuple(run.seed for run in fits),
         objectives=np.array([run.objective for run in fits]),
+        silhouette_coefficients=_mean_by_correlation(fit.W, run_labels(fit)),
+        silhouette_basis=_mean_by_correlation(fit.H.T, by_features),
     )
 
 
@@ -291,6 +304,8 @@ def consensus_from(
     n_identical: int,
     seeds: tuple[int | None, ...],
     objectives: Matrix,
+    silhouette_coefficients: float | None,
+    silhouette_basis: float | None,
 ) -> Consensus:
     """Return the consensus of runs of which only this is known, as a model file has it.
 
@@ -299,17 +314,15 @@ def consensus_from(
     chosen : ndarray of int (n_runs, n_samples)
         The largest component of each sample in each run.
     fit : Factorization
-        The best run.
-    n_identical, seeds, objectives
-        As in `Consensus`.
+        The best run, or what stands for the runs.
+    n_identical, seeds, objectives, silhouette_coefficients, silhouette_basis
+        As in `Consensus`; the silhouettes are those of the best run.
     """
     k = fit.n_components
     matrix = consensus_matrix(chosen)
     tree, distances = average_tree(matrix)
-    by_samples = run_labels(fit)
-    labels = _classes(tree, by_samples, k)
+    labels = _classes(tree, chosen[int(np.argmin(objectives))], k)
     silhouettes = distance_silhouettes(matrix, labels)
-    by_features = np.argmax(fit.H.T * fit.W.sum(axis=0), axis=1)
     return Consensus(
         matrix=matrix,
         labels=labels,
@@ -320,8 +333,8 @@ def consensus_from(
         pac=ambiguous_share(matrix),
         silhouettes=silhouettes,
         silhouette_consensus=mean_width(silhouettes, labels),
-        silhouette_coefficients=_mean_by_correlation(fit.W, by_samples),
-        silhouette_basis=_mean_by_correlation(fit.H.T, by_features),
+        silhouette_coefficients=silhouette_coefficients,
+        silhouette_basis=silhouette_basis,
         n_components=k,
         n_runs=len(chosen),
         n_identical=n_identical,

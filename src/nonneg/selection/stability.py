@@ -25,7 +25,7 @@ from nonneg.core.losses import Loss
 from nonneg.errors import InputError
 from nonneg.selection.measures import silhouette_widths
 
-__all__ = ["StableComponents", "identical_runs", "refit", "stable_components"]
+__all__ = ["StableComponents", "identical_runs", "refit", "stable_components", "with_floor"]
 
 S = TypeVar("S", bound=np.generic)
 
@@ -215,7 +215,7 @@ def refit(
     H = np.asarray(components)
     if polish:
         # A zero of the medians can only grow slowly, or under multiplicative updates not at all.
-        H = np.maximum(H, _FLOOR * H.mean(axis=1, keepdims=True))
+        H = with_floor(H)
     W = solve_left(
         X, H, loss=loss, missing_values=missing_values, weights=weights, n_threads=n_threads
     )
@@ -232,6 +232,11 @@ def refit(
         n_threads=n_threads,
         random_state=random_state,
     )
+
+
+def with_floor(H: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return components whose zeros are raised to a millionth of their mean entry."""
+    return cast(FloatArray, np.maximum(H, _FLOOR * H.mean(axis=1, keepdims=True)))
 
 
 def identical_runs(fits: Sequence[Factorization]) -> int:
