@@ -74,6 +74,8 @@ def new_images(facts: Facts) -> Drawing:
             f"  labels: {told['right']:,} of {told['n']:,} told as they are labelled, "
             f"{told['wrong']:,} others, {told['unknown']:,} unknown"
         )
+        for reason, n in told["reasons"].items():
+            yield Text(f"  unknown: {n:,} where {reason}")
     yield from _skipped(facts["skipped"])
     for image in images[:_LISTED]:
         title = clean(image["name"], 60)
