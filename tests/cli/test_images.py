@@ -81,8 +81,13 @@ def test_new_pictures_are_told_and_repaired(
     assert all(len(image["nearest"]) == 2 for image in facts["images"])
     assert np.mean([image["label"] == "2" for image in facts["images"]]) > 0.9
     assert facts["told"] is None
+    for image in facts["images"]:
+        stands_out = image["lead"] >= facts["least_lead"]
+        assert (image["reason"] == "") == (image["known"] and stands_out)
+    assert "ahead of other labels" in answer
     told = run("images-of", digits_model, pictures, "--json").json["told"]
     assert told["n"] == 90 == told["right"] + told["wrong"] + told["unknown"]
+    assert sum(told["reasons"].values()) == told["unknown"]
     assert told["right"] > 80
     assert (
         f"{told['right']} of 90 told as they are labelled"

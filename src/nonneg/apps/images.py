@@ -566,9 +566,17 @@ class ImageParts(Shown):
         order = np.random.default_rng(seed).permutation(len(X))
         n_out = len(X) // 5
         out, used = order[:n_out], order[n_out:]
-        trial = self._plain(
-            X[used], min(k, len(used)), max_iter=_TRIAL_ITERATIONS, random_state=seed, watched=False
-        )
+        try:
+            trial = self._plain(
+                X[used], min(k, len(used)), max_iter=_TRIAL_ITERATIONS, random_state=seed,
+                watched=False,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            trial = None
+        if trial is None or trial.status in _CUT_SHORT:
+            # The parts are there; who interrupts does not want to wait for the limit.
+            self.status_ = Status.INTERRUPTED
+            return math.inf
         W = self._solve(X[out], trial.H)
         plain = _relative(X[out], W @ trial.H)
         # Parts of which more is asked fit less well: as much as they do the images they know.

@@ -86,8 +86,7 @@ def new_images(facts: Facts) -> Drawing:
         if image["missing"]:
             rows.append(("missing", f"{percent(image['missing'])} of its pixels"))
         if image["reason"] is not None:
-            label = clean(image["label"]) if image["label"] is not None else None
-            rows.append(("label", label or f"unknown: {image['reason']}"))
+            rows.append(("label", _label(image, facts["least_lead"])))
         near = [
             clean(one["name"]).append(f" {one['similarity']:.2f}", "dim")
             for one in image["nearest"]
@@ -148,6 +147,13 @@ def demo(facts: Facts) -> Drawing:
     yield Text("")
     for path in facts["written"]:
         yield Text(f"Wrote {path}", no_wrap=True, overflow="ignore")
+
+
+def _label(image: Facts, least: float) -> Text:
+    lead = f" {image['lead']:.2f} ahead of other labels"
+    if image["label"] is not None:
+        return clean(image["label"]).append(lead, "dim")
+    return Text(f"unknown: {image['reason']}").append(f"{lead}, {least:.2f} is the least", "dim")
 
 
 def _variant(facts: Facts) -> str:

@@ -195,6 +195,7 @@ def images_of(
             "model": str(model),
             "source": str(new),
             "rank": len(loaded.components_),
+            "least_lead": loaded.metric_.limit if loaded.labels_ else None,
             "skipped": [vars(one) for one in pictures.skipped],
             "images": new_image_facts(loaded, pictures, n=n),
         }
