@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from nonneg.apps.image_repair import Prior, from_nearest, solve_known
+from nonneg.apps.image_repair import Prior, from_around, solve_known
 
 
 def pictures(missing: float) -> tuple[np.ndarray, np.ndarray]:
@@ -41,11 +41,28 @@ def test_the_most_probable_coefficients_are_those_of_a_general_solver(missing):
         np.testing.assert_allclose(w, nnls(A, b)[0], atol=1e-7)
 
 
-def test_pixels_that_nobody_knows_are_as_the_nearest_known_ones():
-    seen = np.ones((4, 5, 2), dtype=bool)
-    seen[0, :3, 1] = False
-    H = np.arange(80.0).reshape(2, 40)
-    found = from_nearest(H, seen).reshape(2, 4, 5, 2)
-    given = H.reshape(2, 4, 5, 2)
+def test_pixels_that_nobody_knows_are_the_mean_of_their_neighbours():
+    seen = np.ones((6, 7, 2), dtype=bool)
+    seen[0:3, 1:4, 1] = False
+    H = np.random.default_rng(0).random((3, 84))
+    found = from_around(H, seen).reshape(3, 6, 7, 2)
+    given = H.reshape(3, 6, 7, 2)
     np.testing.assert_array_equal(found[:, seen], given[:, seen])
-    np.testing.assert_array_equal(found[:, 0, :2, 1], given[:, 1, :2, 1])
+    np.testing.assert_allclose(
+        found[:, 1, 2, 1],
+        (found[:, 0, 2, 1] + found[:, 2, 2, 1] + found[:, 1, 1, 1] + found[:, 1, 3, 1]) / 4,
+    )
+    # In a corner of the hole at the border: three neighbours, two of them known.
+    np.testing.assert_allclose(
+        found[:, 0, 1, 1], (given[:, 0, 0, 1] + found[:, 1, 1, 1] + found[:, 0, 2, 1]) / 3
+    )
+    seen[:, :, 0] = False
+    assert (from_around(H, seen).reshape(3, 6, 7, 2)[..., 0] == 0).all()
+
+
+def test_a_ramp_goes_on_through_a_hole():
+    ramp = np.add.outer(np.arange(8.0), 2 * np.arange(9.0))
+    seen = np.ones((8, 9, 1), dtype=bool)
+    seen[2:6, 3:7] = False
+    H = np.where(seen[..., 0], ramp, 0.0).reshape(1, -1)
+    np.testing.assert_allclose(from_around(H, seen).reshape(8, 9), ramp, atol=1e-8)

@@ -84,7 +84,7 @@ def test_new_pictures_are_told_and_repaired(
     for image in facts["images"]:
         stands_out = image["lead"] >= facts["least_lead"]
         assert (image["reason"] == "") == (image["known"] and stands_out)
-    assert "ahead of other labels" in answer
+    assert "ahead of the next" in answer
     told = run("images-of", digits_model, pictures, "--json").json["told"]
     assert told["n"] == 90 == told["right"] + told["wrong"] + told["unknown"]
     assert sum(told["reasons"].values()) == told["unknown"]

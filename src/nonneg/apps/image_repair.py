@@ -17,13 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import gaussian_filter
+from scipy.sparse.linalg import spsolve
 from threadpoolctl import threadpool_limits
 
 from nonneg.core.kernels import Terms, default_threads, pivot_step_cross
 
-__all__ = ["REACHES", "Prior", "from_nearest", "leftovers", "solve_known"]
+__all__ = ["REACHES", "Prior", "from_around", "leftovers", "solve_known"]
 
 Pixels = NDArray[np.floating]
 
@@ -125,15 +127,29 @@ def leftovers(rest: Pixels, reach: float) -> NDArray[np.float64]:
     return np.asarray(total / (np.maximum(weight, 0.0) + _DOUBT))
 
 
-def from_nearest(H: Pixels, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return parts (k, pixels) whose pixels that no picture knows are as the nearest known ones.
+def from_around(H: Pixels, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Fill pixels of parts (k, pixels) that no picture knows: each is the mean of its neighbours.
 
     Parameters
     ----------
     seen : ndarray of bool (height, width, channels)
-        Pixels that some picture knows; one at least.
+        Pixels that some picture knows. A channel without any stays black.
     """
-    # A channel is farther away than any pixel.
-    apart = (1, 1, sum(seen.shape))
-    nearest = distance_transform_edt(~seen, apart, return_distances=False, return_indices=True)
-    return np.asarray(H[:, np.ravel_multi_index(tuple(nearest), seen.shape).ravel()], np.float64)
+    number = np.arange(seen.size).reshape(seen.shape)
+    pairs = np.concatenate(
+        [
+            np.stack([number[:-1].ravel(), number[1:].ravel()], axis=1),
+            np.stack([number[:, :-1].ravel(), number[:, 1:].ravel()], axis=1),
+        ]
+    )
+    one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
+    beside = sp.csr_array((np.ones(len(one)), (one, other)), shape=(seen.size, seen.size))
+    unknown = np.flatnonzero(~seen.ravel())
+    known = np.flatnonzero(seen.ravel())
+    rows = beside[unknown]
+    system = sp.diags_array(rows.sum(axis=1) + _LOST) - rows[:, unknown]
+    filled = np.array(H, dtype=np.float64)
+    border = rows[:, known] @ filled[:, known].T
+    solved = spsolve(system.tocsc(), border).reshape(len(unknown), len(H))
+    filled[:, unknown] = np.maximum(solved.T, 0.0)
+    return filled

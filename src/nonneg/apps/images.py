@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nonneg.apps.image_completion import factorize_holes
 from nonneg.apps.image_recognition import Identity, Metric, leads, learn_metric
 from nonneg.apps.image_record import from_parts, to_parts
-from nonneg.apps.image_repair import REACHES, Prior, from_nearest, leftovers, solve_known
+from nonneg.apps.image_repair import REACHES, Prior, from_around, leftovers, solve_known
 from nonneg.apps.image_sparseness import Wishes, fit_wishes
 from nonneg.apps.rankings import Ranking, Similar
 from nonneg.core.alternate import Status, Step
@@ -535,7 +535,7 @@ class ImageParts(Shown):
         seen = ~np.isnan(X).all(axis=0)
         # Not where every part is to have a sparseness: it would have another one.
         if not seen.all() and self.sparseness is None:
-            H = from_nearest(H, seen.reshape(self.shape_))
+            H = from_around(H, seen.reshape(self.shape_))
         # Equal mean squares: the balance that a ridge asks for, and one that has no unit.
         w, h = (np.sqrt(np.mean(np.square(F), axis=axis)) for F, axis in ((W, 0), (H, 1)))
         alive = (w > 0) & (h > 0)
@@ -670,7 +670,7 @@ def _check_pixels(X: FloatArray, names: Sequence[str]) -> bool:
     if nowhere:
         warnings.warn(
             f"{nowhere} of {X.shape[1]} pixels are missing in every image: no part can say "
-            "anything about them, so they are taken to be as the nearest known ones",
+            "anything about them, so they are filled smoothly from those around",
             UserWarning,
             stacklevel=3,
         )

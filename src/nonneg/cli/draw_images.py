@@ -150,10 +150,11 @@ def demo(facts: Facts) -> Drawing:
 
 
 def _label(image: Facts, least: float) -> Text:
-    lead = f" {image['lead']:.2f} ahead of other labels"
+    ahead = f" {image['lead']:.2f} ahead"
     if image["label"] is not None:
-        return clean(image["label"]).append(lead, "dim")
-    return Text(f"unknown: {image['reason']}").append(f"{lead}, {least:.2f} is the least", "dim")
+        return clean(image["label"]).append(f"{ahead} of the next", "dim")
+    told = Text(f"unknown: {image['reason']}")
+    return told.append(f"{ahead}, not {least:.2f}", "dim") if image["lead"] < least else told
 
 
 def _variant(facts: Facts) -> str:
