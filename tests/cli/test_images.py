@@ -130,7 +130,9 @@ def test_what_cannot_be_done(fails, run: Run, pictures, digits_model, model, tmp
     np.save(small, np.zeros((2, 5, 5), np.uint8))
     assert "has 5 × 5 pixels" in fails("images-of", digits_model, small)
     target = tmp_path / "out"
-    run("images-of", digits_model, pictures / "1", "--repair", target)
+    told = run("images-of", digits_model, pictures / "1", "--repair", target).out
+    assert told.splitlines()[-1] == f"Wrote {target}"
+    assert len(list(target.iterdir())) == 30
     assert "exists already" in fails("images-of", digits_model, pictures / "1", "--repair", target)
 
 

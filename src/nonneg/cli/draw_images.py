@@ -150,7 +150,7 @@ def demo(facts: Facts) -> Drawing:
 
 
 def _label(image: Facts, least: float) -> Text:
-    ahead = f" {image['lead']:.2f} ahead"
+    ahead = f", {image['lead']:.2f} ahead"
     if image["label"] is not None:
         return clean(image["label"]).append(f"{ahead} of the next", "dim")
     told = Text(f"unknown: {image['reason']}")
