@@ -55,6 +55,15 @@ def test_data_that_have_parts_give_them_back(variant):
     assert (nonneg.match_components(parts, model.components_).cosines > 0.999).all()
 
 
+def test_a_plain_fit_that_may_be_exact_begins_anew_until_it_is():
+    X, _ = swimmer()
+    for seed in range(6):
+        alone = ImageParts(17, n_init=1, random_state=seed).fit(X)
+        several = ImageParts(17, random_state=seed).fit(X)
+        assert several.relative_error_ < 1e-6
+        assert several.relative_error_ <= alone.relative_error_
+
+
 def test_transform_agrees_with_the_fit(model, digits):
     np.testing.assert_allclose(model.transform(digits[0]), model.coefficients_, atol=1e-5)
     np.testing.assert_allclose(model.errors(digits[0]), model.errors_, atol=1e-5)
