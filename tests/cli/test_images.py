@@ -90,8 +90,13 @@ def test_new_pictures_are_told_and_repaired(
     assert all(len(image["nearest"]) == 2 for image in facts["images"])
     assert np.mean([image["label"] == "2" for image in facts["images"]]) > 0.9
     assert facts["told"] is None
+    for image in facts["images"]:
+        stands_out = image["lead"] >= facts["least_lead"]
+        assert (image["reason"] == "") == (image["known"] and stands_out)
+    assert "ahead of the next" in answer
     told = run("images-of", digits_model, pictures, "--json").json["told"]
     assert told["n"] == 90 == told["right"] + told["wrong"] + told["unknown"]
+    assert sum(told["reasons"].values()) == told["unknown"]
     assert told["right"] > 80
     assert (
         f"{told['right']} of 90 told as they are labelled"
@@ -134,7 +139,9 @@ def test_what_cannot_be_done(fails, run: Run, pictures, digits_model, model, tmp
     np.save(small, np.zeros((2, 5, 5), np.uint8))
     assert "has 5 × 5 pixels" in fails("images-of", digits_model, small)
     target = tmp_path / "out"
-    run("images-of", digits_model, pictures / "1", "--repair", target)
+    told = run("images-of", digits_model, pictures / "1", "--repair", target).out
+    assert told.splitlines()[-1] == f"Wrote {target}"
+    assert len(list(target.iterdir())) == 30
     assert "exists already" in fails("images-of", digits_model, pictures / "1", "--repair", target)
 
 

@@ -74,6 +74,8 @@ def new_images(facts: Facts) -> Drawing:
             f"  labels: {told['right']:,} of {told['n']:,} told as they are labelled, "
             f"{told['wrong']:,} others, {told['unknown']:,} unknown"
         )
+        for reason, n in told["reasons"].items():
+            yield Text(f"  unknown: {n:,} where {reason}")
     yield from _skipped(facts["skipped"])
     for image in images[:_LISTED]:
         title = clean(image["name"], 60)
@@ -84,8 +86,7 @@ def new_images(facts: Facts) -> Drawing:
         if image["missing"]:
             rows.append(("missing", f"{percent(image['missing'])} of its pixels"))
         if image["reason"] is not None:
-            label = clean(image["label"]) if image["label"] is not None else None
-            rows.append(("label", label or f"unknown: {image['reason']}"))
+            rows.append(("label", _label(image, facts["least_lead"])))
         near = [
             clean(one["name"]).append(f" {one['similarity']:.2f}", "dim")
             for one in image["nearest"]
@@ -146,6 +147,14 @@ def demo(facts: Facts) -> Drawing:
     yield Text("")
     for path in facts["written"]:
         yield Text(f"Wrote {path}", no_wrap=True, overflow="ignore")
+
+
+def _label(image: Facts, least: float) -> Text:
+    ahead = f", {image['lead']:.2f} ahead"
+    if image["label"] is not None:
+        return clean(image["label"]).append(f"{ahead} of the next", "dim")
+    told = Text(f"unknown: {image['reason']}")
+    return told.append(f"{ahead}, not {least:.2f}", "dim") if image["lead"] < least else told
 
 
 def _variant(facts: Facts) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["images", "images_of"]
 
 _SOURCE = "A folder of pictures (PNG, JPEG, TIFF, PGM, …), one picture, or .npy, .npz."
+# Written files beyond which their folder is named instead.
+_NAMED = 5
 Missing = Annotated[
     Path | None,
     typer.Option(
@@ -197,6 +199,7 @@ def images_of(
             "model": str(model),
             "source": str(new),
             "rank": len(loaded.components_),
+            "least_lead": loaded.metric_.limit if loaded.labels_ else None,
             "skipped": [vars(one) for one in pictures.skipped],
             "images": new_image_facts(loaded, pictures, n=n),
         }
@@ -217,6 +220,8 @@ def images_of(
             written.append(write_png(stages, gallery([given, *shown], columns=6), force=force))
         facts["written"] = [str(path) for path in written]
     answer(facts, as_json, lambda: draw_images.new_images(facts))
+    if repair is not None and len(written) > _NAMED:
+        written = [repair, *written[len(pictures) :]]
     for path in written:
         wrote(path, as_json)
 

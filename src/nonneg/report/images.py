@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -109,7 +110,8 @@ def new_image_facts(model: ImageParts, pictures: Pictures, *, n: int = 3) -> lis
     list of dict
         `name`, `missing` (share of its pixels), `error`, `known` (whether the error is within the
         limit), `label` and `reason` (where labels were fitted, else None; the label is None where
-        it is unknown), `nearest` (name, similarity) and the `parts` that most of its brightness
+        it is unknown), `lead` (of the label over the next ones, None without labels), `nearest`
+        (name, similarity) and the `parts` that most of its brightness
         comes from (number, share).
     """
     W = model.transform(pictures)
@@ -130,6 +132,7 @@ def new_image_facts(model: ImageParts, pictures: Pictures, *, n: int = 3) -> lis
                 "known": bool(errors[i] <= model.limit_),
                 "label": None if identity is None else identity.label,
                 "reason": None if identity is None else identity.reason,
+                "lead": None if identity is None else identity.lead,
                 "nearest": [
                     {"name": near.name, "similarity": near.similarity}
                     for near in model.nearest(one, n)
@@ -155,7 +158,8 @@ def told_facts(images: Sequence[Facts], labels: Sequence[str] | None) -> Facts |
     Returns
     -------
     dict
-        `n`, and how many of them are `right`, `wrong` and `unknown`.
+        `n`, how many of them are `right`, `wrong` and `unknown`, and `reasons`: how many are
+        unknown for each.
     """
     if labels is None or images[0]["reason"] is None:
         return None
@@ -166,6 +170,7 @@ def told_facts(images: Sequence[Facts], labels: Sequence[str] | None) -> Facts |
         "right": right,
         "wrong": len(images) - right - unknown,
         "unknown": unknown,
+        "reasons": dict(Counter(one["reason"] for one in images if one["reason"])),
     }
 
 
@@ -217,7 +222,7 @@ def gallery(images: Sequence[NDArray[Any]] | NDArray[Any], columns: int | None =
     images : sequence of array (height, width) or (height, width, channels)
         NaN is drawn as a check pattern. Other channels than three are drawn as their mean.
     columns : int, optional
-        Default: about as many as rows.
+        At most. Default: about as many as rows.
 
     Returns
     -------
@@ -226,7 +231,7 @@ def gallery(images: Sequence[NDArray[Any]] | NDArray[Any], columns: int | None =
     """
     shown = np.stack([_checked(_drawable(image)) for image in images])
     n, height, width = shown.shape[:3]
-    across = columns or max(1, math.ceil(math.sqrt(n * height / width)))
+    across = min(n, columns or max(1, math.ceil(math.sqrt(n * height / width))))
     down = math.ceil(n / across)
     scale = max(1, round(_WIDE / (across * width)))
     large = shown.repeat(scale, axis=1).repeat(scale, axis=2)
