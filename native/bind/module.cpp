@@ -359,8 +359,10 @@ void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* 
             make_tasks<T>(arrays, rows, cols, l1, l2, l2_per_entry, lower, upper, fixed,
                           SweepRule{max_sweeps, tolerance},
                           EntryOptions{kind, beta, delta, scale, floor, update, cautious, measure});
-        for (const auto& run : arrays) require(run.Ft.has_value(), "dense rows need Ft");
-        for (const auto& run : arrays) require(!run.sums, "dense rows take no column sums");
+        for (const auto& run : arrays) {
+          require(run.Ft.has_value() || side_by_side, "dense rows need Ft, or go side by side");
+          require(!run.sums, "dense rows take no column sums");
+        }
         const DenseView<T> view{rows, cols, rows > 1 ? X.stride(0) : cols, X.data()};
         for (const auto& task : tasks) {
           require(!side_by_side || can_go_side_by_side(view, task), "rows cannot go side by side");

@@ -187,7 +187,7 @@ template <class T, int kBytes>
 NONNEG_INLINE void descend_lanes(const LaneGroup<T, kBytes>& group, SweepRule sweeps, int count,
                                  PendingMoves<T, kBytes>& pending, StepStats& out) {
   using V = typename Lanes<T, kBytes>::V;
-  V goal = {};
+  V goal = {}, rounding = {}, before = {};
   for (int it = 0; it < sweeps.max_sweeps; ++it) {
     V moved = {};
     int t = 0;
@@ -202,10 +202,16 @@ NONNEG_INLINE void descend_lanes(const LaneGroup<T, kBytes>& group, SweepRule sw
       for (int l = 0; l < count; ++l) total += static_cast<double>(moved[l]);
       out.residual += total;
       goal = moved * static_cast<T>(sweeps.tolerance * sweeps.tolerance);
+      // Sweeps that move so little, and no less than the one before, go back and forth by rounding.
+      if (sweeps.tolerance > 0) rounding = moved * std::numeric_limits<T>::epsilon();
     }
     bool still = true;
-    for (int l = 0; l < count; ++l) still = still && moved[l] <= goal[l];
+    for (int l = 0; l < count; ++l) {
+      still =
+          still && (moved[l] <= goal[l] || (moved[l] <= rounding[l] && 2 * moved[l] >= before[l]));
+    }
     if (still) break;
+    before = moved;
   }
 }
 
@@ -220,9 +226,9 @@ NONNEG_INLINE void lane_rows_in(const DenseView<T>& X, const EntryTask<T>& task,
   const FactorTerms<T>& terms = task.terms;
   space.size(n, k, L::kCount);
   for (int t = 0; t < k; ++t) {
-    T sum = 0;
-    for (std::int64_t p = 0; p < n; ++p) sum += task.Ft[t * n + p];
-    space.sums[t] = sum;
+    double sum = 0;
+    for (std::int64_t p = 0; p < n; ++p) sum += static_cast<double>(task.F[p * k + t]);
+    space.sums[t] = static_cast<T>(sum);
   }
   const LaneGroup<T, kBytes> group{
       task.F,

@@ -308,7 +308,11 @@ def entry_steps(
     ones as the ``nonzero`` ones of a matrix whose other entries are observed zeros
     (Kullback–Leibler), or every column (``full``; dense data, or sparse rows spread out).
     """
-    tasks = [(r.F, *_entry_extras(r.F, layout), r.column_weights, r.W) for r in runs]
+    together = isinstance(X, np.ndarray) and all(
+        side_by_side(X, run, loss, update, terms) for run in runs
+    )
+    extras = [(None, None) if together else _entry_extras(r.F, layout) for r in runs]
+    tasks = [(r.F, *extra, r.column_weights, r.W) for r, extra in zip(runs, extras, strict=True)]
     options = (
         tasks,
         _KINDS[loss.kind],
@@ -332,7 +336,6 @@ def entry_steps(
     if isinstance(X, np.ndarray):
         single = X.dtype == np.float32
         call = _native.entry_steps_dense_f32 if single else _native.entry_steps_dense_f64
-        together = all(side_by_side(X, run, loss, update, terms) for run in runs)
         results = call(X, *options, together)
     else:
         results = X.entry_steps(*options)
