@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Problem:
         """Whether X enters the half-step only through X F: quadratic, nothing missing."""
         return self.loss.quadratic and not self.data.has_holes
 
-    @property
+    @cached_property
     def size(self) -> float:
         """The loss's own unit for these data: what residuals and errors are relative to."""
         return max(self.loss.size(self.data), np.finfo(float).tiny)

@@ -81,7 +81,7 @@ def read_bytes(path: PathLike, *, unpack: bool = True) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"cannot read '{path}': there is no such file{_similar(path)}.") from None
+        raise InputError(f"cannot read '{path}': there is no such file{_similar(path)}") from None
     except IsADirectoryError:
         raise InputError(f"cannot read '{path}': it is a directory; name a file in it.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -127,9 +127,9 @@ def _similar(path: Path) -> str:
     try:
         names = os.listdir(path.parent)
     except (OSError, ValueError):
-        return f" and no folder '{path.parent}'; check the path"
+        return f" and no folder '{path.parent}'; check the path."
     near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean '{path.parent / near[0]}'?" if near else "; check the path"
+    return f"; did you mean '{path.parent / near[0]}'?" if near else "; check the path."
 
 
 def read_text(path: PathLike, *, fallback: str | None = None) -> str:
