@@ -120,7 +120,8 @@ ALWAYS: list[Callable[[Path], object]] = [digits, overlapping]
 
 
 # Where the law does not hold from every seed: the two runs end in different optima, and the
-# accelerated one's is higher by as much.
+# accelerated one's is higher by as much. For `words` that hangs on the processor: with AVX-512, whose
+# sums round otherwise, seed 1 ends .08 and .09 % higher.
 
 
 def case(table, loss, solver, k=8, tol=1e-6, slack=SLACK):
@@ -146,8 +147,8 @@ CASES = [
     case(overlapping, "itakura-saito", "mu", 4, 1e-4),
     case(tfidf, "frobenius", "hals"),
     case(tfidf, "frobenius", "anls-bpp"),
-    case(words, "kullback-leibler", "ccd"),
-    case(words, "kullback-leibler", "mu", 3, 1e-4),
+    case(words, "kullback-leibler", "ccd", slack=1.001),
+    case(words, "kullback-leibler", "mu", 3, 1e-4, slack=1.001),
     case(cells, "frobenius", "hals"),
     case(cells, "kullback-leibler", "ccd", 8, 1e-5),
     case(faces, "frobenius", "hals", slack=1.001),
