@@ -120,8 +120,8 @@ ALWAYS: list[Callable[[Path], object]] = [digits, overlapping]
 
 
 # Where the law does not hold from every seed: the two runs end in different optima, and the
-# accelerated one's is higher by as much. For `words` that hangs on the processor: with AVX-512, whose
-# sums round otherwise, seed 1 ends .08 and .09 % higher.
+# accelerated one's is higher by as much. For `words` that hangs on the processor: with AVX-512,
+# whose sums round otherwise, seed 1 ends .08 and .09 % higher.
 
 
 def case(table, loss, solver, k=8, tol=1e-6, slack=SLACK):
