@@ -27,6 +27,10 @@ namespace nonneg {
 constexpr int kFullEvery = 8;
 // A sweep that moves less than this part of the first (squared) has nothing left to do but that.
 constexpr double kStill = 1e-10;
+// Kullback–Leibler: a sweep worth no more than this part of the row's total has moved nothing by more
+// than about a millionth, however little the first one moved. Without it a half-step to the optimum
+// that starts next to it goes on until rounding stops it.
+constexpr double kSettled = 1e-12;
 
 enum class Update : int { kDescend = 0, kMultiply = 1, kMeasure = 2 };
 
@@ -376,7 +380,10 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
   const T l1 = static_cast<T>(terms.l1);
   const T l2 = static_cast<T>(terms.l2 + terms.l2_per_entry * static_cast<double>(row.count));
   const T lower = static_cast<T>(terms.lower), upper = static_cast<T>(terms.upper);
-  double first = 0;
+  double first = 0, settled = 0;
+  each_weighted(
+      row.weights, row.n, NONNEG_BODY { settled += static_cast<double>(weight * row.x[p]); });
+  settled *= kSettled;
   bool look = true;
   int n_active = 0;
   for (int it = 0; it < rule.max_sweeps; ++it) {
@@ -398,7 +405,8 @@ NONNEG_INLINE double descend_kl(const EntryRow<T, I>& row, T* w, T* y, const T* 
     }
     n_active = kept;
     if (it == 0) first = moved;
-    const double goal = rule.tolerance * rule.tolerance * first;
+    const double goal =
+        rule.tolerance > 0 ? std::max(rule.tolerance * rule.tolerance * first, settled) : 0;
     if (moved <= goal && looked) break;
     look = moved <= std::max(goal, kStill * first) || it % kFullEvery == kFullEvery - 1;
   }

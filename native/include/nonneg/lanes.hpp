@@ -187,7 +187,9 @@ template <class T, int kBytes>
 NONNEG_INLINE void descend_lanes(const LaneGroup<T, kBytes>& group, SweepRule sweeps, int count,
                                  PendingMoves<T, kBytes>& pending, StepStats& out) {
   using V = typename Lanes<T, kBytes>::V;
-  V goal = {}, rounding = {}, before = {};
+  V goal = {}, total = {};
+  for (std::int64_t p = 0; p < group.n; ++p) total += group.x[p];
+  const V settled = total * static_cast<T>(kSettled);
   for (int it = 0; it < sweeps.max_sweeps; ++it) {
     V moved = {};
     int t = 0;
@@ -198,20 +200,15 @@ NONNEG_INLINE void descend_lanes(const LaneGroup<T, kBytes>& group, SweepRule sw
     if (!group.cautious && group.k - t == 2) lane_block<2>(group, t, pending, moved), t += 2;
     for (; t < group.k; ++t) lane_block<1>(group, t, pending, moved);
     if (it == 0) {
-      double total = 0;
-      for (int l = 0; l < count; ++l) total += static_cast<double>(moved[l]);
-      out.residual += total;
+      double first = 0;
+      for (int l = 0; l < count; ++l) first += static_cast<double>(moved[l]);
+      out.residual += first;
       goal = moved * static_cast<T>(sweeps.tolerance * sweeps.tolerance);
-      // Sweeps that move so little, and no less than the one before, go back and forth by rounding.
-      if (sweeps.tolerance > 0) rounding = moved * std::numeric_limits<T>::epsilon();
+      if (sweeps.tolerance > 0) goal = goal > settled ? goal : settled;
     }
     bool still = true;
-    for (int l = 0; l < count; ++l) {
-      still =
-          still && (moved[l] <= goal[l] || (moved[l] <= rounding[l] && 2 * moved[l] >= before[l]));
-    }
+    for (int l = 0; l < count; ++l) still = still && moved[l] <= goal[l];
     if (still) break;
-    before = moved;
   }
 }
 

@@ -656,10 +656,10 @@ def _polish(problem: Problem, runs: Sequence[Run], losses: dict[int, float]) -> 
             left = Factor(flat_start(problem.data, run.right)) if flat else run.left.copy()
             problem.left.project(left.values)
             pairs.append((left, run.right))
-        solver.half_steps(problem, pairs, exact=True)
-        for run, (left, right) in zip(runs[start:], pairs, strict=False):
+        steps = solver.half_steps(problem, pairs, exact=True)
+        for run, (left, right), step in zip(runs[start:], pairs, steps, strict=False):
             before = losses[id(run)] + problem.penalty_value(run.left, right)
-            loss = problem.loss_value(left, right)
+            loss = problem.loss_value(left, right) if step.loss is None else step.loss
             after = loss + problem.penalty_value(left, right)
             if after <= before * (1 + 1e-6) + 1e-12 * problem.size:
                 run.left, losses[id(run)] = left, loss
