@@ -153,7 +153,7 @@ def test_options_reach_the_model(run: Run, table: Path) -> None:
         (["-k", 3, "--orientation", "up"], "orientation"),
         (["-k", 3, "--combine", "mean"], "combine"),
         (["-k", 3, "--resample", 80], "--resample 80.0 · it is the share of the samples"),
-        (["-k", 3, "--resample", 0.04], "raise it, or lower -k"),
+        (["-k", 3, "--resample", 0.04], "raise it, or ask for fewer components"),
         (["-k", 3, "--resample", 0.5, "--smoothing", 0.5], "--smoothing 0.5"),
         (["-k", 3, "--layer", "x"], "layer"),
         (["-k", 3, "-o", "classes.csv"], "name a folder"),

@@ -184,12 +184,15 @@ def _signatures(model: Any) -> list[str]:
 
 
 def _ranks(selection: Any) -> list[str]:
+    from nonneg.report.rank import rank_facts
+
     tried = [row.rank for row in selection.rows]
     listed = ", ".join(map(str, tried))
+    part = f"; {note}, as in Monti et al. 2003" if (note := rank_facts(selection)["note"]) else ""
     return [
         f"Ranks {listed} were compared by {', '.join(selection.preferred)} ({selection.n_runs} "
         f"runs of each rank, {selection.n_repeats} sets of held-out cells, "
-        f"{_seed(selection.seed)}), minimizing {_loss(selection.loss)}. {selection.sentence}"
+        f"{_seed(selection.seed)}{part}), minimizing {_loss(selection.loss)}. {selection.sentence}"
     ]
 
 
