@@ -210,6 +210,15 @@ def test_heat_maps_are_in_the_order_of_the_facts():
     assert np.max(drawn["data"][0]["z"]) == 1
 
 
+@pytest.mark.parametrize(("n_columns", "numbers"), [(40, True), (41, False)])
+def test_up_to_160_cells_have_their_number_in_them(n_columns, numbers):
+    fit = factorize(np.random.default_rng(0).random((5, n_columns)), 4, random_state=0)
+    W, H = fit.figure("factors")["data"]
+    assert ("texttemplate" in H) is numbers
+    assert "texttemplate" in W
+    assert H["xgap"] == 1
+
+
 def test_flows_keep_every_sample(things):
     model = things["Metagenes"]
     (flow,) = model.figure("flows")["data"]

@@ -29,7 +29,7 @@ Numbers = NDArray[np.float64]
 __all__ = ["approximation", "cards", "factors", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
-_FEW_CELLS = 48  # a side
+_FEW_LINES = 48  # a side, with a gap between cells
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
 _NAMED = 60  # so many lines have their names beside them
 # Pictures of a gallery: side by side; pixels of one, and of the least; its name, in widths.
@@ -186,7 +186,7 @@ def _heat(
     what: str,
 ) -> Figure:
     """A heat map; its cells have their numbers where they are few, their names if not too many."""
-    gap = 1 if max(shades.shape) <= _FEW_CELLS else 0  # more would be a mesh on a dark page
+    gap = 1 if max(shades.shape) <= _FEW_LINES else 0  # more would be a mesh on a dark page
     shown: Figure = {
         "type": "heatmap",
         "z": _json(shades),
