@@ -207,6 +207,29 @@ def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -
     assert "SBS48A" in run("show", model).out
 
 
+def test_the_report_says_what_the_terminal_says(
+    run: Run, catalogue: Path, table: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("plotly")
+    known, model, path = tmp_path / "known.tsv", tmp_path / "s.nonneg", tmp_path / "s.html"
+    options = ["-k", "3", "--runs", 4, "--reference", known]
+    facts = run("signatures", catalogue, *options, "--json").json
+    run("signatures", catalogue, *options, "-o", model, "--report", path)
+    again = tmp_path / "again.html"
+    run("report", model, "-o", again, "--reference", known)
+    for page in (path.read_text(encoding="utf-8"), again.read_text(encoding="utf-8")):
+        assert "3 known signatures of known.tsv" in page
+        for one in facts["signatures"]:
+            assert one["verdict"] in page
+            for match in one["matches"]:
+                assert f"{match['cosine']:.3f}</td>" in page
+    run("classes", table, "-k", 2, "--runs", 2, "-o", tmp_path / "c.nonneg")
+    told = run(
+        "report", tmp_path / "c.nonneg", "-o", again, "--force", "--reference", known, code=2
+    )
+    assert "this is a saved Metagenes" in told.err
+
+
 def test_a_name_takes_a_cosine(run: Run, catalogue: Path, tmp_path: Path) -> None:
     """A reference that has two of the three signatures only mixed, and a third that is another."""
     known = pd.read_csv(tmp_path / "known.tsv", sep="\t", index_col=0)

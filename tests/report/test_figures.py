@@ -80,12 +80,19 @@ OPTIONS = {
 }
 
 
+def _options(thing, kind):
+    """What a figure needs."""
+    if kind == "matches":
+        return {"match": thing.match(np.eye(len(thing.channels_)))}
+    return {} if type(thing).__name__ == "Explanation" else OPTIONS.get(kind, {})
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_every_figure_of_every_kind_is_valid(things, name):
     thing = things[name]
     assert thing.figure_kinds
     for kind in thing.figure_kinds:
-        drawn = thing.figure(kind, **({} if name == "Explanation" else OPTIONS.get(kind, {})))
+        drawn = thing.figure(kind, **_options(thing, kind))
         json.dumps(drawn, allow_nan=False)
         go.Figure(drawn)  # refuses a key that Plotly does not know
         go.Figure(figures.bare(drawn))

@@ -26,7 +26,7 @@ from nonneg.report.figures.style import (
 
 Numbers = NDArray[np.float64]
 
-__all__ = ["approximation", "cards", "factors", "parts", "similarity"]
+__all__ = ["approximation", "cards", "factors", "heat", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
 _FEW_LINES = 48  # a side, with a gap between cells
@@ -167,7 +167,7 @@ def _factor(side: Facts, components: Sequence[str], at: str, letter: str) -> Fig
     values = np.array(side["values"], dtype=np.float64).reshape(-1, len(components))
     largest = np.array(side["largest"], dtype=np.float64)
     shares = values / np.where(largest > 0, largest, 1.0)
-    return _heat(
+    return heat(
         shares,
         values,
         side["names"],
@@ -177,7 +177,7 @@ def _factor(side: Facts, components: Sequence[str], at: str, letter: str) -> Fig
     )
 
 
-def _heat(
+def heat(
     shades: Numbers,
     values: Numbers,
     rows: Sequence[str],
@@ -238,7 +238,7 @@ def approximation(facts: Facts) -> Figure:
     ]
     highest, least = _darkest(np.concatenate(tables), facts["highest"] or 1.0)
     data = [
-        _heat(np.minimum(table / highest, 1.0), table, rows["names"], columns["names"], at, what)
+        heat(np.minimum(table / highest, 1.0), table, rows["names"], columns["names"], at, what)
         for table, at, what in zip(tables, ("", "2"), ("X", "WH"), strict=True)
     ]
     data[1] |= {
@@ -275,7 +275,7 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
     """The cosines of `similarity_facts` as a map, alike ones side by side."""
     values, names = np.array(facts["values"]), facts["names"]
     across = {**axis_names(names, limit=16), "tickangle": -90, "constrain": "domain"}
-    shown = _heat(values, values, names, names, "", "cosine")
+    shown = heat(values, values, names, names, "", "cosine")
     # From the least cosine on, so that differences can be seen where all are alike.
     least = float(np.floor(10 * values.min(initial=1.0)) / 10)
     shown |= {
