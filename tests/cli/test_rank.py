@@ -50,6 +50,23 @@ def test_some_criteria_and_a_list_of_ranks(run: Run, table) -> None:
     assert [row["rank"] for row in facts["rows"]] == [2, 3]
 
 
+def test_parts_of_the_samples(run: Run, table, tmp_path) -> None:
+    few = ("--ranks", "2..4", "--runs", "4", "--criteria", "consensus,stability,held-out")
+    path = tmp_path / "rank.html"
+    told = run("rank", table, *few, "--resample", 0.8, "--report", path).out
+    note = "consensus and stability: each run on 80 % of the samples"
+    assert note in told
+    page = path.read_text(encoding="utf-8")
+    assert f"{note}, as in Monti et al. 2003" in page
+    facts = run("rank", table, *few, "--resample", 0.8, "--json").json
+    assert facts["resample"] == 0.8
+    plain = run("rank", table, *few, "--json").json
+    assert plain["resample"] is None
+    for one, other in zip(facts["rows"], plain["rows"], strict=True):
+        assert one["held_out"] == other["held_out"]
+        assert one["stability"] != other["stability"]
+
+
 def test_genes_may_be_in_rows(run: Run, table, tmp_path) -> None:
     few = ("--ranks", "2,3", "--criteria", "consensus", "--runs", "3", "--json")
     values = np.loadtxt(table, delimiter=",", dtype=int)
@@ -78,6 +95,9 @@ def test_genes_may_be_in_rows(run: Run, table, tmp_path) -> None:
         (("--ranks", "2..90"), "give ranks up to 20"),
         (("--criteria", "luck"), "the criteria are"),
         (("--missing", "x"), "nan or 0"),
+        (("--resample", "80"), "--resample 80.0 · it is the share of the samples"),
+        (("--ranks", "2..9", "--resample", ".1"), "each run sees 6, too few for 9 components"),
+        (("--criteria", "held-out", "--resample", ".8"), "criteria has neither · leave it out"),
     ],
 )
 def test_bad_options_say_what_to_do(fails: Callable[..., str], table, options, words) -> None:

@@ -80,12 +80,19 @@ OPTIONS = {
 }
 
 
+def _options(thing, kind):
+    """What a figure needs."""
+    if kind == "matches":
+        return {"match": thing.match(np.eye(len(thing.channels_)))}
+    return {} if type(thing).__name__ == "Explanation" else OPTIONS.get(kind, {})
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_every_figure_of_every_kind_is_valid(things, name):
     thing = things[name]
     assert thing.figure_kinds
     for kind in thing.figure_kinds:
-        drawn = thing.figure(kind, **({} if name == "Explanation" else OPTIONS.get(kind, {})))
+        drawn = thing.figure(kind, **_options(thing, kind))
         json.dumps(drawn, allow_nan=False)
         go.Figure(drawn)  # refuses a key that Plotly does not know
         go.Figure(figures.bare(drawn))
@@ -208,6 +215,15 @@ def test_heat_maps_are_in_the_order_of_the_facts():
     assert drawn["layout"]["yaxis"]["ticktext"] == facts["rows"]["names"]
     assert drawn["layout"]["yaxis"]["autorange"] == "reversed"
     assert np.max(drawn["data"][0]["z"]) == 1
+
+
+@pytest.mark.parametrize(("n_columns", "numbers"), [(40, True), (41, False)])
+def test_up_to_160_cells_have_their_number_in_them(n_columns, numbers):
+    fit = factorize(np.random.default_rng(0).random((5, n_columns)), 4, random_state=0)
+    W, H = fit.figure("factors")["data"]
+    assert ("texttemplate" in H) is numbers
+    assert "texttemplate" in W
+    assert H["xgap"] == 1
 
 
 def test_flows_keep_every_sample(things):

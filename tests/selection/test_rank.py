@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from nonneg import select_rank
+from nonneg import consensus, select_rank
+from nonneg.apps.expression_steps import prepare
 from nonneg.core.alternate import Rule
+from nonneg.core.factorize import as_generator, draw_seed
 from nonneg.core.intake import as_data
 from nonneg.core.losses import make_loss
 from nonneg.errors import InputError
+from nonneg.report.demo_classes import find_leukemia
+from nonneg.report.rank import rank_facts
 from nonneg.selection.held_out import bi_cross_validation, held_out_errors
 from nonneg.selection.rank import CRITERIA
 
@@ -128,6 +132,60 @@ def test_disagreement_is_said(chosen):
     assert "stability prefers none of 2 to 5" in told
 
 
+def test_parts_of_the_samples_move_consensus_and_stability_alone(chosen):
+    X = planted(1, m=150, n=100)
+    criteria = ["stability", "consensus", "explained-variance"]
+    options = {"loss": "kullback-leibler", "n_runs": 10, "n_repeats": 2, "random_state": 0}
+    one, two = (
+        select_rank(X, [4, 5, 6], criteria=criteria, resample=0.8, n_threads=n, **options)
+        for n in (1, 2)
+    )
+    assert one.rows == two.rows
+    assert one.resample == one.to_dict()["resample"] == 0.8
+    assert chosen.resample is None
+    for row, before in zip(one.rows, chosen.rows, strict=True):
+        for name in ("explained", "explained_baseline", "gain", "gain_baseline"):
+            assert getattr(row, name) == getattr(before, name)
+        for name in ("dispersion", "cophenetic_baseline", "stability", "stability_baseline"):
+            assert getattr(row, name) != getattr(before, name)
+    assert one.sentence == (
+        "Consensus, stability and explained variance prefer 5 components: they all agree."
+    )
+    # It is the consensus of the same name, with the first of the seeds drawn.
+    seed = draw_seed(as_generator(0)[0])
+    alone = consensus(X, 5, n_runs=10, loss="kullback-leibler", resample=0.8, random_state=seed)
+    assert np.array_equal(one.consensuses[5].matrix, alone.matrix)
+    assert one.consensuses[5].seeds == alone.seeds == chosen.consensuses[5].seeds
+    assert rank_facts(one)["note"] == "consensus and stability: each run on 80 % of the samples"
+    assert rank_facts(chosen)["note"] == ""
+
+
+def test_parts_of_sparse_samples_are_those_of_dense_ones():
+    blocks = np.kron(np.eye(3), np.full((12, 8), 6.0))
+    X = np.random.default_rng(0).poisson(blocks).astype(float)
+    options = {"criteria": "stability", "n_runs": 6, "resample": 0.8, "random_state": 0}
+    for Y in (X, sp.csr_array(X)):
+        found = select_rank(Y, [2, 3, 4], loss="kullback-leibler", **options)
+        assert found.rows[1].stability > 0.9
+        assert found.sentence == "Stability prefers 3 components."
+
+
+def test_classes_that_hang_on_single_patients_are_less_sure():
+    """Brunet et al. (2004): two and three classes are sure, though runs agree on four, too."""
+    table = find_leukemia()
+    assert table is not None
+    X = prepare(table, ["variable=1000"]).values
+    options = {"criteria": ["consensus", "stability"], "loss": "kullback-leibler"}
+    starts, parts = (
+        select_rank(X, [2, 3, 4], resample=share, random_state=0, **options)
+        for share in (None, 0.8)
+    )
+    assert starts.rows[1].cophenetic > 0.999
+    assert starts.rows[2].stability > parts.rows[2].stability + 0.1
+    assert parts.preferred["stability"] == 3
+    assert parts.preferred["consensus"] in (2, 3)
+
+
 def test_progress_and_interrupt():
     told = []
 
@@ -150,6 +208,9 @@ def test_progress_and_interrupt():
         ("2..3", {}, "several whole numbers"),
         ([2, 3], {"criteria": ["luck"]}, "the criteria are held-out"),
         ([2, 3], {"n_runs": 1}, "give 2 or more"),
+        ([2, 3], {"resample": 80}, "share of the samples"),
+        ([2, 3], {"resample": 0.05}, "each run sees 2, too few for 3 .* ask for fewer components"),
+        ([2, 3], {"resample": 0.8, "criteria": "held-out"}, "resample=0.8 .* leave it out"),
     ],
 )
 def test_bad_input_says_what_to_do(ranks, options, words):
@@ -160,8 +221,6 @@ def test_bad_input_says_what_to_do(ranks, options, words):
 @pytest.mark.shared_data
 def test_leukemia_has_two_and_three_classes(shared_data):
     import pandas as pd
-
-    from nonneg import consensus
 
     frame = pd.read_csv(shared_data / "all-aml" / "all_aml.csv.gz", index_col=0)
     classes = np.array(

@@ -36,6 +36,20 @@ def test_a_run_is_made_again_from_its_seed(loss: str) -> None:
         assert fit.W.shape == (40, 3)
 
 
+def test_ranks_share_their_samples_and_are_what_they_are_alone() -> None:
+    X, told = counts(), []
+    both = resampled_runs(
+        X, [2, 4], n_runs=3, random_state=1, callback=lambda run, _: told.append(run)
+    )
+    assert sorted(set(told)) == list(range(6))
+    alone = [fit for k in (2, 4) for fit in resampled_runs(X, k, n_runs=3, random_state=1)]
+    assert [fit.seed for fit in both[:3]] == [fit.seed for fit in both[3:]]
+    for one, other in zip(both, alone, strict=True):
+        assert one.seed == other.seed
+        assert np.array_equal(one.W, other.W)
+        assert np.array_equal(one.H, other.H)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_sparse_is_dense_and_threads_do_not_matter(loss: str) -> None:
     X = counts()

@@ -24,20 +24,19 @@ from nonneg.core.factorize import (
     Factorization,
     RandomState,
     as_generator,
+    draw_seed,
     solve_left,
     whole_number,
 )
 from nonneg.core.intake import is_count
 from nonneg.core.kernels import FloatArray
 from nonneg.core.losses import Loss
-from nonneg.core.runs import factorize_runs
 from nonneg.core.smooth import factorize_smooth, sharpened
 from nonneg.errors import InputError
 from nonneg.io.expression import Expression, Orientation, read_expression
-from nonneg.selection.blas import calm_blas
 from nonneg.selection.consensus import Consensus, consensus_from, consensus_of
 from nonneg.selection.measures import distance_silhouettes
-from nonneg.selection.resampling import check_share, resampled_runs
+from nonneg.selection.resampling import check_share, many_runs
 from nonneg.selection.stability import StableComponents, refit, stable_components
 from nonneg.shown import Shown
 
@@ -45,7 +44,6 @@ __all__ = ["Classes", "Combine", "Marker", "Metagenes"]
 
 Combine = Literal["best", "median"]
 
-_SEEDS = 2**32
 _CUT = (Status.INTERRUPTED, Status.STOPPED)
 # Beyond so many samples there is no matrix of all pairs; components are compared instead.
 _MOST_PAIRED = 5000
@@ -411,7 +409,7 @@ class Metagenes(Shown):
         """All runs by rank; run i has the same seed at every rank."""
         rng, _ = as_generator(self.random_state)
         if self.smoothing:
-            seed = int(rng.integers(_SEEDS))
+            seed = draw_seed(rng)
             return {
                 k: factorize_smooth(
                     table.values,
@@ -426,46 +424,21 @@ class Metagenes(Shown):
                 )
                 for k in ranks
             }
-        settings: dict[str, Any] = {
-            "n_runs": self.n_runs,
-            "loss": self.loss,
-            "max_iter": self.max_iter,
-            "tol": self.tol,
-            "n_threads": self.n_threads,
-        }
-        with calm_blas(table.values):
-            if self.resample is not None:
-                fits = self._resampled(table, ranks, settings, int(rng.integers(_SEEDS)))
-            else:
-                fits = factorize_runs(
-                    table.values, ranks, random_state=rng, callback=self.callback, **settings
-                )
+        fits = many_runs(
+            table.values,
+            ranks,
+            resample=self.resample,
+            n_runs=self.n_runs,
+            loss=self.loss,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_threads=self.n_threads,
+            random_state=rng if self.resample is None else draw_seed(rng),
+            callback=self.callback,
+        )
         if len(fits) < len(ranks) * self.n_runs or any(fit.status in _CUT for fit in fits):
             raise KeyboardInterrupt
         return {k: fits[i * self.n_runs : (i + 1) * self.n_runs] for i, k in enumerate(ranks)}
-
-    def _resampled(
-        self, table: Expression, ranks: list[int], settings: dict[str, Any], seed: int
-    ) -> list[Factorization]:
-        """All runs on parts of the samples, rank by rank."""
-        fits: list[Factorization] = []
-
-        def step(run: int, one: Step) -> bool | None:
-            return None if self.callback is None else self.callback(before + run, one)
-
-        for k in ranks:
-            before = len(fits)
-            fits += resampled_runs(
-                table.values,
-                k,
-                share=cast(float, self.resample),
-                random_state=seed,
-                callback=step,
-                **settings,
-            )
-            if len(fits) < before + self.n_runs:
-                break
-        return fits
 
     def _chosen(
         self, table: Expression, fits: list[Factorization]

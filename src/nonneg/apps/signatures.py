@@ -109,6 +109,8 @@ class Match:
         The nearest reference of each, however far it is.
     mixtures : tuple of Mixture
         Each as a mixture of few references, which explains it where its cosine is .9 or more.
+    source : str
+        Where the references are from.
     """
 
     signatures: tuple[str, ...]
@@ -116,6 +118,7 @@ class Match:
     cosines: Matrix
     nearest: tuple[str, ...]
     mixtures: tuple[Mixture, ...]
+    source: str
 
     def __repr__(self) -> str:
         told = ", ".join(
@@ -280,6 +283,7 @@ class Signatures(Shown):
             cosines=table,
             nearest=tuple(known.samples[j] for j in table.argmax(axis=1)),
             mixtures=tuple(mixture(component, known) for component in H),
+            source=known.source,
         )
 
     def exposures(

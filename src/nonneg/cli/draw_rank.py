@@ -31,6 +31,8 @@ def rank(facts: Facts) -> Drawing:
     rows, columns = facts["shape"]
     loss = facts["loss"] if isinstance(facts["loss"], str) else f"β = {facts['loss']:g}"
     yield Text(f"{count(rows, 'row')} × {count(columns, 'column')}, {loss}", "bold")
+    if facts["note"]:
+        yield Text(facts["note"])
     yield Padding(_table(facts, ranks), (1, 0, 0, 2))
     yield heading(f"From {ranks[0]} to {count(ranks[-1], 'component')}")
     yield Padding(_curves(facts, ranks), (0, 0, 1, 2))

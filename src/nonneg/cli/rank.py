@@ -52,6 +52,14 @@ def rank(
     repeats: Annotated[
         int, typer.Option(metavar="N", help="How often cells are held out.", min=1)
     ] = 3,
+    resample: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of the samples that each run of consensus and stability sees, such as 0.8.",
+            show_default="all samples, from other starts",
+        ),
+    ] = None,
     loss: Annotated[
         str,
         typer.Option(metavar="NAME", help="As for fit; kullback-leibler for counts."),
@@ -95,6 +103,7 @@ def rank(
             criteria=CRITERIA if criteria is None else criteria.replace(" ", "").split(","),
             n_runs=runs,
             n_repeats=repeats,
+            resample=resample,
             loss=loss_value(loss),
             missing_values=missing_values,
             n_threads=threads,

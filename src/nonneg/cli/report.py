@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nonneg.cli.console import Work, answer, check_output, wrote
+from nonneg.cli.console import Work, answer, check_output, note, wrote
 from nonneg.cli.options import AsJson, Force, ModelPath
 from nonneg.errors import InputError, MissingLibraryError
 
@@ -68,6 +68,10 @@ def report(
             metavar="FILE", help="Of parts of pictures: one to be put together from them."
         ),
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of mutational signatures: known ones to compare with."),
+    ] = None,
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The heading.", show_default="its kind")
     ] = None,
@@ -78,7 +82,7 @@ def report(
 
     Example: nonneg report genes.nonneg -o genes.html
     """
-    inputs = [path for path in (table, titles, image) if path is not None]
+    inputs = [path for path in (table, titles, image, reference) if path is not None]
     check_report(output, force, model, *inputs)
     with Work() as work:
         work.phase("loading")
@@ -90,6 +94,8 @@ def report(
             given["runs"] = _other_runs(work, loaded, given.get("X"), runs)
         if image is not None:
             given["image"] = _image(loaded, image)
+        if reference is not None:
+            given["match"] = _match(loaded, reference)
         work.phase("drawing")
         loaded.write_report(output, title=title, force=force, **given)
         facts = {
@@ -125,6 +131,20 @@ def _image(loaded: Any, path: Path) -> str:
             "it out"
         )
     return str(path)
+
+
+def _match(loaded: Any, path: Path) -> Any:
+    if type(loaded).__name__ != "Signatures":
+        raise InputError(
+            f"--reference is for mutational signatures · this is a saved {type(loaded).__name__} · "
+            "leave it out"
+        )
+    from nonneg.io.catalogue import read_catalogue, with_channels
+
+    known = with_channels(read_catalogue(path), loaded.channels_)
+    for text in known.notes:
+        note(text)
+    return loaded.match(known)
 
 
 def _given(

@@ -157,6 +157,6 @@ def signatures(
     drawing = draw_signatures.refit if refit else draw_signatures.signatures
     answer(facts, as_json, lambda: drawing(facts))
     if not refit:
-        write_report(model, report, force, as_json)
+        write_report(model, report, force, as_json, **({} if match is None else {"match": match}))
     if output is not None:
         wrote(output, as_json)

@@ -36,7 +36,7 @@ from nonneg.core.problem import Problem
 from nonneg.core.solvers import choose_solver
 from nonneg.errors import InputError
 
-__all__ = ["factorize_runs"]
+__all__ = ["factorize_runs", "listed_ranks"]
 
 _INITS = ("random", "nndsvdar")
 
@@ -129,7 +129,7 @@ upper_H, fixed_W, fixed_H, max_iter, tol, accelerate, n_threads
     rng, _ = as_generator(random_state)
     n_runs = whole_number("n_runs", n_runs)
     data = as_data(X, missing_values=missing_values, weights=weights, n_threads=n_threads)
-    ranks = _ranks(n_components)
+    ranks = listed_ranks(n_components)
     if len(set(ranks)) > 1 and not (fixed_W is None and fixed_H is None):
         raise InputError(
             f"fixed_W and fixed_H have one rank · n_components asks for {len(ranks)} · give one"
@@ -179,7 +179,8 @@ def _starts(problem: Problem, ranks: list[int], seeds: list[int], init: Init) ->
             yield start_run(problem, k, init, np.random.default_rng(seed))
 
 
-def _ranks(n_components: int | Sequence[int]) -> list[int]:
+def listed_ranks(n_components: int | Sequence[int]) -> list[int]:
+    """Return one rank or several as a list of counts from 1."""
     ranks = [n_components] if is_count(n_components, 0) else n_components
     if isinstance(ranks, (str, bytes)) or not isinstance(ranks, (Sequence, range, np.ndarray)):
         raise InputError(

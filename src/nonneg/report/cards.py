@@ -201,6 +201,9 @@ def cards_html(facts: Facts, *, entries: int = 10) -> str:
     Parameters
     ----------
     facts : dict
+        A card may also have what it `says`, an entry how its weight is `told`, and instead of its
+        entries a card may have `groups` of them: each with a `heading`, and the weight of a `full`
+        bar (None: the largest).
     entries : int, default 10
         Entries of each card at most.
     """
@@ -219,26 +222,42 @@ def cards_html(facts: Facts, *, entries: int = 10) -> str:
 
 def _card(one: Facts, t: int, most: int) -> str:
     told = [
+        *([one["says"]] if one.get("says") else []),
         *([] if one["share"] is None else [f"{one['share']:.0%} of all"]),
         *([] if one["sparseness"] is None else [f"sparseness {one['sparseness']:.2f}"]),
     ]
-    listed = one["entries"][:most]
-    largest = max((entry["weight"] for entry in listed), default=0.0) or 1.0
-    lines = "".join(
-        f'<div title="{escape(entry["name"])}: {number(entry["weight"])}" '
-        'style="display:flex;gap:6px;align-items:center">'
-        '<span style="flex:0 0 54%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
-        f"{escape(entry['name'])}</span>"
-        '<span style="flex:1 1 auto"><span style="display:block;height:9px;'
-        f"background:{colour(t)};print-color-adjust:exact;-webkit-print-color-adjust:exact;"
-        f'width:{max(2.0, 100 * entry["weight"] / largest):.0f}%"></span></span>'
-        '<span style="flex:0 0 4.4em;text-align:right;opacity:.75;font-size:12px">'
-        f"{number(entry['weight'])}</span></div>"
-        for entry in listed
+    groups = one.get("groups", [])
+    # Bars of all groups of a card begin where the longest name ends.
+    longest = max((len(entry["name"]) for group in groups for entry in group["entries"]), default=0)
+    lines = _bars(one.get("entries", [])[:most], t) + "".join(
+        f'<div style="margin-top:6px">{escape(group["heading"])}</div>'
+        f"{_bars(group['entries'][:most], t, group['full'], f'min(54%,{longest + 2}ch)')}"
+        for group in groups
     )
     return (
         '<div style="min-width:0;border:1px solid rgba(128,128,128,'
         '.35);border-radius:6px;padding:8px 10px;break-inside:avoid">'
         f'<div style="font-weight:600;overflow-wrap:anywhere">{escape(clip(one["name"], 60))}</div>'
-        f'<div style="opacity:.75;margin-bottom:3px">{" · ".join(told)}</div>{lines}</div>'
+        f'<div style="opacity:.75;margin-bottom:3px">{escape(" · ".join(told))}</div>{lines}</div>'
     )
+
+
+def _bars(listed: list[Facts], t: int, full: float | None = None, names: str = "54%") -> str:
+    """Lines with a bar; the longest has the whole width, unless `full` says what has."""
+    largest = full or max((entry["weight"] for entry in listed), default=0.0) or 1.0
+    return "".join(
+        f'<div title="{escape(entry["name"])}: {_told(entry)}" '
+        'style="display:flex;gap:6px;align-items:center">'
+        f'<span style="flex:0 0 {names};overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
+        f"{escape(entry['name'])}</span>"
+        '<span style="flex:1 1 auto"><span style="display:block;height:9px;'
+        f"background:{colour(t)};print-color-adjust:exact;-webkit-print-color-adjust:exact;"
+        f'width:{max(2.0, 100 * entry["weight"] / largest):.0f}%"></span></span>'
+        '<span style="flex:0 0 4.4em;text-align:right;opacity:.75;font-size:12px">'
+        f"{_told(entry)}</span></div>"
+        for entry in listed
+    )
+
+
+def _told(entry: Facts) -> str:
+    return escape(entry["told"]) if "told" in entry else number(entry["weight"])

@@ -72,8 +72,8 @@ def report_facts(shown: object, *, title: str | None = None, **given: Any) -> Fa
     -------
     dict
         `title`, `heading` (the object in a line), `sections` (`id`, `heading`, `says`, `caption`,
-        `figure` without its title, and `cards`: what is shown in its place as text, or None) and
-        `methods` (paragraphs).
+        `figure` without its title, and `cards`: what is shown in its place as text, or None, and
+        below them a `table`, or None) and `methods` (paragraphs).
 
     Raises
     ------
@@ -93,21 +93,24 @@ def report_facts(shown: object, *, title: str | None = None, **given: Any) -> Fa
             options = {word: given[word] for word in known if word in given}
             drawn = view.draw(shown, **options)
             told = drawn["layout"]["meta"]
+            # A note says what a figure leaves out: cards and table have it.
+            said = [told["title"], *([told["note"]] if view.cards is None else [])]
             sections.append(
                 {
                     "id": kind,
                     "heading": view.heading or _HEADINGS[kind],
                     "says": view.says,
-                    "caption": unescape(" · ".join(filter(None, (told["title"], told["note"])))),
+                    "caption": unescape(" · ".join(filter(None, said))),
                     "figure": bare(drawn),
                     "cards": None if view.cards is None else view.cards(shown, **options),
+                    "table": None if view.table is None else view.table(shown, **options),
                 }
             )
     return {
         "title": title or _TITLES[name],
         "heading": heading(shown, name),
         "sections": sections,
-        "methods": methods_text(shown, name),
+        "methods": methods_text(shown, name, given),
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -25,7 +26,7 @@ _LOSSES = {
 }
 
 
-def methods_text(shown: Any, name: str) -> list[str]:
+def methods_text(shown: Any, name: str, given: Mapping[str, Any]) -> list[str]:
     """Return paragraphs about an object.
 
     Parameters
@@ -33,8 +34,12 @@ def methods_text(shown: Any, name: str) -> list[str]:
     shown : object
     name : str
         The name of the class it is drawn as.
+    given : mapping
+        Options of the figures; some texts have more to say with them.
     """
-    paragraphs: list[str] = _TEXTS[name](shown)
+    text = _TEXTS[name]
+    known = inspect.signature(text).parameters
+    paragraphs = text(shown, **{word: given[word] for word in known if word in given})
     return [
         *paragraphs,
         f"Software: nonneg {nonneg.__version__}, Python {platform.python_version()}, NumPy "
@@ -170,26 +175,51 @@ def _parts(model: Any) -> list[str]:
     ]
 
 
-def _signatures(model: Any) -> list[str]:
-    from nonneg.report.signatures import signature_facts
+def _signatures(model: Any, match: Any = None) -> list[str]:
+    from nonneg.report.signatures import match_facts, signature_facts
 
     facts = signature_facts(model)
+    taken = "1 signature was" if facts["rank"] == 1 else f"{facts['rank']} signatures were"
     drawn = "each on counts drawn from Poisson distributions, " if facts["resampled"] else ""
     return [
         f"{facts['n_mutations']:,.0f} mutations of {facts['n_samples']:,} samples in "
         f"{facts['n_channels']} channels were factorized under the Kullback–Leibler divergence, "
-        f"{facts['runs']} runs of each rank, {drawn}{_seed(facts['seed'])}. {facts['rank']} "
-        f"signatures were taken: {facts['reason']} (Alexandrov et al. 2013; Islam et al. 2022)."
+        f"{facts['runs']} runs of each rank, {drawn}{_seed(facts['seed'])}. {taken} "
+        f"taken: {facts['reason']} (Alexandrov et al. 2013; Islam et al. 2022).",
+        *([] if match is None else [_compared(match_facts(model, match))]),
     ]
 
 
+def _compared(facts: Any) -> str:
+    """What signatures are called by a reference, and on what evidence."""
+    told = []
+    for one in facts["signatures"]:
+        mixed = one["mixture"]
+        parts = ", ".join(f"{part['name']} {part['share']:.0%}" for part in mixed["parts"])
+        if one["known_as"] is not None:
+            told.append(f"{one['name']} is {one['known_as']} ({one['matches'][0]['cosine']:.3f})")
+        elif mixed["cosine"] >= facts["alike"]:
+            told.append(f"{one['name']} is a mixture of {parts} ({mixed['cosine']:.3f})")
+        else:
+            told.append(f"{one['name']} is neither one nor a mixture of few")
+    return (
+        f"They were compared with {facts['against']}: a signature is called by the name of the "
+        f"nearest from a cosine of {facts['alike']} on, else explained by a mixture of up to four, "
+        "added one by one while the cosine gains .01 (nonnegative least squares), if that reaches "
+        f"{facts['alike']}. So (cosines in brackets) {'; '.join(told)}."
+    )
+
+
 def _ranks(selection: Any) -> list[str]:
+    from nonneg.report.rank import rank_facts
+
     tried = [row.rank for row in selection.rows]
     listed = ", ".join(map(str, tried))
+    part = f"; {note}, as in Monti et al. 2003" if (note := rank_facts(selection)["note"]) else ""
     return [
         f"Ranks {listed} were compared by {', '.join(selection.preferred)} ({selection.n_runs} "
         f"runs of each rank, {selection.n_repeats} sets of held-out cells, "
-        f"{_seed(selection.seed)}), minimizing {_loss(selection.loss)}. {selection.sentence}"
+        f"{_seed(selection.seed)}{part}), minimizing {_loss(selection.loss)}. {selection.sentence}"
     ]
 
 
@@ -206,7 +236,7 @@ def _explanation(why: Any) -> list[str]:
     return [" ".join(why.sentences)]
 
 
-_TEXTS: dict[str, Callable[[Any], list[str]]] = {
+_TEXTS: dict[str, Callable[..., list[str]]] = {
     "Factorization": _factorization,
     "NMF": _nmf,
     "Recommender": _recommender,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nonneg.report.facts import Facts
-from nonneg.selection.rank import RankSelection
+from nonneg.selection.rank import AGREEMENT, RankSelection
 
 __all__ = ["rank_facts"]
 
@@ -30,12 +30,19 @@ def rank_facts(selection: RankSelection) -> Facts:
     Returns
     -------
     dict
-        What `RankSelection.to_dict` says, and `curves`: for each criterion its `name`, a `label`,
+        What `RankSelection.to_dict` says; `note`: which criteria have runs on parts of the samples,
+        in words, or empty; and `curves`: for each criterion its `name`, a `label`,
         which is `better` (less or more), the `preferred` rank, and by rank its `values`, their
         standard `errors` and the `baseline` on permuted data (None where there is none).
     """
     facts = selection.to_dict()
     rows = facts["rows"]
+    asked = [name for name in AGREEMENT if name in facts["preferred"]]
+    facts["note"] = (
+        ""
+        if facts["resample"] is None
+        else f"{' and '.join(asked)}: each run on {100 * facts['resample']:.3g} % of the samples"
+    )
 
     def column(name: str | None) -> list[float | None] | None:
         return None if name is None else [row[name] for row in rows]

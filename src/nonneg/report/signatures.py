@@ -11,13 +11,24 @@ import numpy as np
 
 from nonneg.apps.signature_refit import ALIKE, Exposures, Mixture
 from nonneg.apps.signatures import Match, Signatures, channel_kind
+from nonneg.errors import InputError
 from nonneg.io.files import PathLike
 from nonneg.io.rows import fresh_folder, write_json, write_rows
 from nonneg.report.facts import Facts
 
-__all__ = ["refit_facts", "signature_facts", "write_refit_folder", "write_signature_folder"]
+__all__ = [
+    "match_cards",
+    "match_facts",
+    "match_table",
+    "refit_facts",
+    "signature_facts",
+    "told_names",
+    "write_refit_folder",
+    "write_signature_folder",
+]
 
 _TOP_CHANNELS = 4
+_NEAREST = 5
 
 
 def signature_facts(model: Signatures, match: Match | None = None) -> Facts:
@@ -32,7 +43,14 @@ def signature_facts(model: Signatures, match: Match | None = None) -> Facts:
         mutations, n_samples with 1 % or more of theirs, the largest channels; with a reference also
         its `matches` (every reference, best first), the `mixture` of few of them, and its `name`
         there: `known_as`, on a cosine of .9 or more, or None, with a `verdict` in words.
+
+    Raises
+    ------
+    InputError
+        The match is none, or of other signatures.
     """
+    if match is not None:
+        _check(model, match)
     total = float(model.exposures_.sum()) or 1.0
     of_sample = model.exposures_ / np.maximum(model.exposures_.sum(axis=1, keepdims=True), 1e-300)
     seed = model.random_state
@@ -94,6 +112,110 @@ def _match_facts(match: Match | None, t: int) -> Facts:
             ],
             "cosine": mixed.cosine,
         },
+    }
+
+
+def _check(model: Signatures, match: object) -> None:
+    if not isinstance(match, Match):
+        raise InputError(
+            f"match={match!r} · it is what the match of these signatures with a reference returns "
+            "· pass match=model.match(reference)"
+        )
+    if match.signatures != model.names_:
+        raise InputError(
+            f"match is of {', '.join(match.signatures)}, the model has {', '.join(model.names_)} · "
+            "a match belongs to its own model · pass match=model.match(reference)"
+        )
+
+
+def match_facts(model: Signatures, match: Match) -> Facts:
+    """The facts of signatures against known ones.
+
+    Returns
+    -------
+    dict
+        `against`: how many known ones of which file, without its folder; `alike`: from which cosine
+        on one is called by a name; `signatures`, as in `signature_facts`, each with a `told` name;
+        and `known`, the nearest to any first: name, and its `cosines` with all signatures.
+
+    Raises
+    ------
+    InputError
+        The match is none, or of other signatures.
+    """
+    _check(model, match)
+    facts = signature_facts(model, match)["signatures"]
+    order = np.argsort(-match.cosines.max(axis=0), kind="stable").tolist()
+    known = "1 known signature" if len(order) == 1 else f"{len(order)} known signatures"
+    return {
+        "against": f"{known} of {Path(match.source).name}",
+        "alike": ALIKE,
+        "signatures": [{**one, "told": _told(one)} for one in facts],
+        "known": [
+            {"name": match.references[j], "cosines": match.cosines[:, j].tolist()} for j in order
+        ],
+    }
+
+
+def told_names(model: Signatures, match: Match | None = None) -> list[str]:
+    """Return the names of the signatures; with a reference, also what they are called there."""
+    return [_told(one) for one in signature_facts(model, match)["signatures"]]
+
+
+def _told(one: Facts) -> str:
+    return f"{one['name']} ({one['known_as']})" if one["known_as"] else str(one["name"])
+
+
+def match_cards(facts: Facts) -> list[Facts]:
+    """Return of each signature of `match_facts` a card: verdict, best cosines, mixture."""
+    return [
+        {
+            "number": t + 1,
+            "name": one["told"],
+            "share": None,
+            "sparseness": None,
+            "says": one["verdict"],
+            "groups": [
+                {
+                    "heading": "cosines",
+                    "full": 1.0,
+                    "entries": [
+                        {
+                            "name": match["name"],
+                            "weight": match["cosine"],
+                            "told": f"{match['cosine']:.3f}",
+                        }
+                        for match in one["matches"][:_NEAREST]
+                    ],
+                },
+                {
+                    "heading": f"as a mixture: cosine {one['mixture']['cosine']:.3f}",
+                    "full": 1.0,
+                    "entries": [
+                        {
+                            "name": part["name"],
+                            "weight": part["share"],
+                            "told": f"{part['share']:.0%}",
+                        }
+                        for part in one["mixture"]["parts"]
+                    ],
+                },
+            ],
+        }
+        for t, one in enumerate(facts["signatures"])
+    ]
+
+
+def match_table(facts: Facts) -> Facts:
+    """Return all cosines of `match_facts` as a table for a page."""
+    names = [one["told"] for one in facts["signatures"]]
+    return {
+        "says": f"All cosines with {facts['against']}, the nearest first; from {facts['alike']} on "
+        "in bold",
+        "corner": "known",
+        "columns": names,
+        "rows": [{"name": one["name"], "values": one["cosines"]} for one in facts["known"]],
+        "strong": facts["alike"],
     }
 
 

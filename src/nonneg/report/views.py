@@ -54,6 +54,9 @@ class View:
         False for what takes long.
     cards : callable(object, **options) -> list of dict, or None
         The components, of a view that shows them: where a page can, it has them as text.
+    table : callable(object, **options) -> dict, or None
+        All numbers of a view with cards, for a page to unfold: what it `says`, the `corner`, the
+        `columns`, `rows` with `name` and `values` from 0 to 1, and from where on they are `strong`.
     """
 
     draw: Callable[..., Figure]
@@ -62,6 +65,7 @@ class View:
     heading: str = ""
     in_report: bool = True
     cards: Callable[..., list[Facts]] | None = None
+    table: Callable[..., Facts] | None = None
 
 
 def kinds(shown: object) -> list[str]:
@@ -413,18 +417,48 @@ def _steps(model: Any, image: Any, *, n: int = 10, missing: Any = None) -> Figur
     return figures.parts(build_up_facts(model, image, n=n, missing=missing))
 
 
-def _profiles(model: Any) -> Figure:
-    return figures.profiles(model.names_, model.channels_, model.components_.tolist())
+def _profiles(model: Any, *, match: Any = None) -> Figure:
+    from nonneg.report.signatures import told_names
+
+    return figures.profiles(told_names(model, match), model.channels_, model.components_.tolist())
 
 
-def _exposures(model: Any) -> Figure:
+def _matches(model: Any, match: Any, *, most: int = 40) -> Figure:
+    from nonneg.report.signatures import match_facts
+
+    return figures.matches(match_facts(model, match), most=most)
+
+
+def _match_cards(model: Any, match: Any, **_: Any) -> list[Facts]:
+    from nonneg.report.signatures import match_cards, match_facts
+
+    return match_cards(match_facts(model, match))
+
+
+def _match_table(model: Any, match: Any, **_: Any) -> Facts:
+    from nonneg.report.signatures import match_facts, match_table
+
+    return match_table(match_facts(model, match))
+
+
+def _channels(model: Any, *, top: int | None = None, match: Any = None) -> list[Facts]:
+    from nonneg.report.signatures import told_names
+
+    cards = _components(model, top=top)
+    return [
+        {**one, "name": name} for one, name in zip(cards, told_names(model, match), strict=True)
+    ]
+
+
+def _exposures(model: Any, *, match: Any = None) -> Figure:
     from nonneg.report.grouping import structure_facts
+    from nonneg.report.signatures import told_names
 
     return figures.structure(
         structure_facts(
             model.exposures_,
             model.samples_,
-            [f"{t + 1}: {name}" for t, name in enumerate(model.names_)],
+            [f"{t + 1}: {name}" for t, name in enumerate(told_names(model, match))],
         ),
         title="Which signatures made the mutations of each sample",
     )
@@ -510,6 +544,14 @@ _VIEWS: dict[str, dict[str, View]] = {
         "profiles": View(
             _profiles, "The channels of each signature; colours are the kinds of mutation."
         ),
+        "matches": View(
+            _matches,
+            "Which known signature each is like: it is called by a name from a cosine of .9 on, "
+            "else told as a mixture of few, where that reaches .9. Bars go from 0 to 1.",
+            heading="Known signatures",
+            cards=_match_cards,
+            table=_match_table,
+        ),
         "structure": View(
             _exposures,
             "One bar a sample, by the signatures that explain it. The number above is of the "
@@ -520,9 +562,7 @@ _VIEWS: dict[str, dict[str, View]] = {
             "A number is stable if its signatures come back in runs on resampled counts.",
             lambda model: len(model.solutions_) > 1,
         ),
-        "components": _card_view(
-            _components, "Channels", "The largest channels of each signature."
-        ),
+        "components": _card_view(_channels, "Channels", "The largest channels of each signature."),
     },
     "RankSelection": {
         "curves": View(

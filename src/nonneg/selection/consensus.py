@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import scipy.optimize
@@ -21,9 +21,7 @@ from nonneg.core.alternate import Status, Step
 from nonneg.core.factorize import Factorization, RandomState
 from nonneg.core.intake import MatrixLike, check_memory
 from nonneg.core.losses import Loss
-from nonneg.core.runs import factorize_runs
 from nonneg.errors import InputError
-from nonneg.selection.blas import calm_blas
 from nonneg.selection.measures import (
     Labels,
     Matrix,
@@ -36,7 +34,7 @@ from nonneg.selection.measures import (
     distance_silhouettes,
     mean_width,
 )
-from nonneg.selection.resampling import resampled_runs
+from nonneg.selection.resampling import many_runs
 from nonneg.selection.stability import identical_runs
 from nonneg.shown import Shown
 
@@ -200,24 +198,22 @@ def consensus(
     Şenbabaoğlu, Michailidis & Li (2014), Sci. Rep. 4 (pairs that are ambiguous).
     """
     check_samples(np.shape(cast(NDArray[np.generic], X)))
-    settings: dict[str, Any] = {
-        "n_runs": n_runs,
-        "loss": loss,
-        "solver": solver,
-        "init": init,
-        "missing_values": missing_values,
-        "weights": weights,
-        "max_iter": max_iter,
-        "tol": tol,
-        "n_threads": n_threads,
-        "random_state": random_state,
-        "callback": callback,
-    }
-    with calm_blas(X):
-        if resample is None:
-            fits = factorize_runs(X, n_components, **settings)
-        else:
-            fits = resampled_runs(X, n_components, share=resample, **settings)
+    fits = many_runs(
+        X,
+        n_components,
+        resample=resample,
+        n_runs=n_runs,
+        loss=loss,
+        solver=solver,
+        init=init,
+        missing_values=missing_values,
+        weights=weights,
+        max_iter=max_iter,
+        tol=tol,
+        n_threads=n_threads,
+        random_state=random_state,
+        callback=callback,
+    )
     return consensus_of(finished(fits))
 
 

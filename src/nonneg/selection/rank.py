@@ -29,18 +29,19 @@ from nonneg.core.factorize import (
 )
 from nonneg.core.intake import MatrixLike, as_data, sound_csr
 from nonneg.core.losses import Loss
-from nonneg.core.runs import factorize_runs
 from nonneg.errors import InputError
-from nonneg.selection.blas import calm_blas
 from nonneg.selection.consensus import Consensus, check_samples, consensus_of, finished
 from nonneg.selection.held_out import bi_cross_validation, held_out_errors
 from nonneg.selection.measures import Matrix
+from nonneg.selection.resampling import check_share, many_runs
 from nonneg.selection.stability import StableComponents, stable_components
 from nonneg.shown import Shown
 
-__all__ = ["CRITERIA", "RankRow", "RankSelection", "select_rank"]
+__all__ = ["AGREEMENT", "CRITERIA", "RankRow", "RankSelection", "select_rank"]
 
 CRITERIA = ("held-out", "cross-validation", "consensus", "stability", "explained-variance")
+# Those that ask whether runs agree, and so may ask it of runs on parts of the samples.
+AGREEMENT = ("consensus", "stability")
 
 V = TypeVar("V")
 _OUTER = {"held-out": "held-out entries", "cross-validation": "bi-cross-validation"}
@@ -117,6 +118,8 @@ class RankSelection(Shown):
     loss : str or float
     n_runs, n_repeats : int
         Runs of each rank for consensus, stability and explained variance; masks of held-out cells.
+    resample : float or None
+        The share of the samples that each run of consensus and stability saw; None: all.
     seed : int or None
     consensuses : dict of int to Consensus
         By rank, where asked. Not part of `to_dict`.
@@ -131,6 +134,7 @@ class RankSelection(Shown):
     loss: str | float
     n_runs: int
     n_repeats: int
+    resample: float | None
     seed: int | None
     consensuses: dict[int, Consensus] = field(repr=False)
     stable: dict[int, StableComponents] = field(repr=False)
@@ -147,6 +151,7 @@ class RankSelection(Shown):
             "loss": self.loss,
             "n_runs": self.n_runs,
             "n_repeats": self.n_repeats,
+            "resample": self.resample,
             "seed": self.seed,
             "rows": [asdict(row) for row in self.rows],
             "preferred": dict(self.preferred),
@@ -166,6 +171,7 @@ def select_rank(
     criteria: Sequence[str] = CRITERIA,
     n_runs: int = 20,
     n_repeats: int = 3,
+    resample: float | None = None,
     loss: str | float | Loss = "frobenius",
     missing_values: float = math.nan,
     max_iter: int = 500,
@@ -194,6 +200,12 @@ def select_rank(
         Runs of each rank from random starts, for the last three.
     n_repeats : int, default 3
         Masks of held-out cells, and divisions into blocks.
+    resample : float between 0 and 1, optional
+        The share of the samples that each run of consensus and stability sees, drawn anew; .8 in
+        Monti et al. (2003). Default: all of them, so that runs differ in their starts alone. Where
+        every run ends in the same optimum only this shows whether a rank hangs on which samples
+        there are; see `resampled_runs`. Permuted data are resampled likewise. Explained variance is
+        that of all samples, in runs of its own.
     loss, missing_values, max_iter, tol, n_threads, random_state
         As for `factorize`.
     progress : callable(str, float), optional
@@ -207,7 +219,8 @@ def select_rank(
     Raises
     ------
     InputError
-        Data or arguments that cannot be used, ranks beyond what the held-out fits can hold.
+        Data or arguments that cannot be used, ranks beyond what the held-out fits can hold,
+        `resample` without consensus and stability.
     TooLargeError
         If the consensus of so many samples does not fit into memory: leave out that criterion.
     KeyboardInterrupt
@@ -225,9 +238,9 @@ def select_rank(
 
     References
     ----------
-    Owen & Perry (2009), Ann. Appl. Stat. 3(2), 564-594; Brunet et al. (2004), PNAS 101(12);
-    Frigyesi & Höglund (2008), Cancer Informatics 6, 275-292; Islam et al. (2022), Cell Genomics
-    2(11), 100179.
+    Owen & Perry (2009), Ann. Appl. Stat. 3(2), 564-594; Brunet et al. (2004), PNAS 101(12); Monti,
+    Tamayo, Mesirov & Golub (2003), Machine Learning 52 (parts of the samples); Frigyesi & Höglund
+    (2008), Cancer Informatics 6, 275-292; Islam et al. (2022), Cell Genomics 2(11), 100179.
     """
     data = as_data(X, missing_values=missing_values, n_threads=n_threads)
     tried, asked = _ranks(ranks, data), _criteria(criteria)
@@ -240,6 +253,13 @@ def select_rank(
         )
     if "consensus" in asked:
         check_samples(data.shape)
+    if resample is not None:
+        check_share(resample, data.shape[0], tried[-1])
+        if not set(asked) & set(AGREEMENT):
+            raise InputError(
+                f"resample={resample!r} · only {_listed(AGREEMENT)} compare runs on parts of the "
+                "samples, and criteria has neither · leave it out, or add one of them"
+            )
     rng, seed = as_generator(random_state)
     term = make_problem(data, loss, 1).loss
     rule = Rule(whole_number("max_iter", max_iter), float(tol))
@@ -269,36 +289,49 @@ def select_rank(
     stable: dict[int, StableComponents] = {}
     if by_runs:
 
-        def runs(Y: MatrixLike, count: int, seed: int, what: str) -> list[list[Factorization]]:
+        def runs(
+            Y: MatrixLike, count: int, seed: int, share: float | None, what: str
+        ) -> list[list[Factorization]]:
             total = count * len(tried)
-            with calm_blas(Y):
-                fits = factorize_runs(
-                    Y,
-                    tried,
-                    n_runs=count,
-                    loss=loss,
-                    missing_values=missing_values,
-                    max_iter=max_iter,
-                    tol=tol,
-                    n_threads=n_threads,
-                    random_state=seed,
-                    callback=lambda number, _: tell(what, (number + 1) / total),
-                )
+            part = "" if share is None else f", each on {100 * share:.3g} % of the samples"
+            fits = many_runs(
+                Y,
+                tried,
+                resample=share,
+                n_runs=count,
+                loss=loss,
+                missing_values=missing_values,
+                max_iter=max_iter,
+                tol=tol,
+                n_threads=n_threads,
+                random_state=seed,
+                callback=lambda number, _: tell(f"{what}{part}", (number + 1) / total),
+            )
             if len(finished(fits)) < total:
                 raise KeyboardInterrupt
             return [fits[i : i + count] for i in range(0, total, count)]
 
-        found = runs(X, n_runs, seeds[0], f"{n_runs} runs of each rank")
-        few = min(n_runs, _MAX_BASELINE_RUNS)
         permuted = _permuted(X, np.random.default_rng(seeds[1]))
-        chance = runs(permuted, few, seeds[2], f"{few} runs of each rank on permuted data")
-        if "consensus" in asked:
-            consensuses = {k: consensus_of(fits) for k, fits in zip(tried, found, strict=True)}
-            table |= _consensus_columns(consensuses, chance)
-        if "stability" in asked:
-            stable = {k: stable_components(fits) for k, fits in zip(tried, found, strict=True)}
-            table |= _stability_columns(stable, chance)
+
+        def both(share: float | None) -> tuple[list[list[Factorization]], ...]:
+            few = min(n_runs, _MAX_BASELINE_RUNS)
+            return (
+                runs(X, n_runs, seeds[0], share, f"{n_runs} runs of each rank"),
+                runs(permuted, few, seeds[2], share, f"{few} runs of each rank on permuted data"),
+            )
+
+        agreeing = [name for name in by_runs if name in AGREEMENT]
+        if agreeing:
+            found, chance = both(resample)
+            if "consensus" in asked:
+                consensuses = {k: consensus_of(fits) for k, fits in zip(tried, found, strict=True)}
+                table |= _consensus_columns(consensuses, chance)
+            if "stability" in asked:
+                stable = {k: stable_components(fits) for k, fits in zip(tried, found, strict=True)}
+                table |= _stability_columns(stable, chance)
         if "explained-variance" in asked:
+            if resample is not None or not agreeing:
+                found, chance = both(None)
             table |= _explained_columns(tried, found, chance)
     rows = tuple(
         RankRow(k, **{name: values[i] for name, values in table.items()})
@@ -313,6 +346,7 @@ def select_rank(
         loss=term.name,
         n_runs=n_runs,
         n_repeats=n_repeats,
+        resample=None if resample is None else float(resample),
         seed=seed,
         consensuses=consensuses,
         stable=stable,

@@ -10,9 +10,10 @@ that every run has every sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any, cast
 
 import numpy as np
@@ -30,10 +31,12 @@ from nonneg.core.factorize import (
 )
 from nonneg.core.intake import MatrixLike
 from nonneg.core.losses import Loss
+from nonneg.core.runs import factorize_runs, listed_ranks
 from nonneg.errors import InputError
+from nonneg.selection.blas import calm_blas
 from nonneg.selection.stability import refit, with_floor
 
-__all__ = ["check_share", "resampled_runs"]
+__all__ = ["check_share", "many_runs", "resampled_runs"]
 
 
 def check_share(resample: object, n_samples: int, n_components: int) -> None:
@@ -48,13 +51,36 @@ def check_share(resample: object, n_samples: int, n_components: int) -> None:
     if seen < n_components:
         raise InputError(
             f"resample={resample!r} · of {n_samples} samples each run sees {seen}, too few for "
-            f"{n_components} components · raise it, or lower n_components"
+            f"{n_components} components · raise it, or ask for fewer components"
         )
+
+
+def many_runs(
+    X: MatrixLike, n_components: int | Sequence[int], *, resample: float | None, **options: Any
+) -> list[Factorization]:
+    """Runs from different starts, or, with `resample`, on parts of the samples.
+
+    Parameters
+    ----------
+    resample : float between 0 and 1, or None
+        The `share` of `resampled_runs`; None: all samples, as in `factorize_runs`.
+    X, n_components, **options
+        As in either.
+
+    Returns
+    -------
+    list of Factorization
+        Rank by rank, fewer if it was cut short.
+    """
+    with calm_blas(X):
+        if resample is None:
+            return factorize_runs(X, n_components, **options)
+        return resampled_runs(X, n_components, share=resample, **options)
 
 
 def resampled_runs(
     X: MatrixLike,
-    n_components: int,
+    n_components: int | Sequence[int],
     *,
     share: float = 0.8,
     n_runs: int = 50,
@@ -74,23 +100,26 @@ def resampled_runs(
     Parameters
     ----------
     X : ndarray or scipy sparse, shape (n_samples, n_features)
-    n_components : int ≥ 1
+    n_components : int or sequence of int
+        The rank, or several.
     share : float between 0 and 1, default 0.8
         Of the samples, drawn without replacement for each run.
     n_runs : int ≥ 1, default 50
+        Runs of each rank.
     init : {"auto", "random", "nndsvdar"}
         As in `factorize_runs`.
     random_state : int, Generator, RandomState or None
-        Draws the seed of each run, which draws its samples and then its start.
+        Draws the seed of each run, which draws its samples and then its start. Run i has the same
+        seed, and so the same samples, at every rank.
     loss, solver, missing_values, weights, max_iter, tol, n_threads, callback
         As in `factorize_runs`.
 
     Returns
     -------
     list of Factorization
-        H, status, n_iter and history of the samples seen; W, objective and error for all samples, W
-        being at its optimum for that H. Fewer runs, the last one as it was, after Ctrl-C or a
-        callback that said stop.
+        Rank by rank in the order given, n_runs each: H, status, n_iter and history of the samples
+        seen; W, objective and error for all samples, W being at its optimum for that H. Fewer runs,
+        the last one as it was, after Ctrl-C or a callback that said stop.
 
     Examples
     --------
@@ -107,17 +136,18 @@ def resampled_runs(
     Biology 3(7).
     """
     n_runs = whole_number("n_runs", n_runs)
-    n_components = whole_number("n_components", n_components)
+    ranks = listed_ranks(n_components)
     n_samples = np.shape(cast(NDArray[np.generic], X))[0]
-    check_share(share, n_samples, n_components)
+    check_share(share, n_samples, max(ranks))
     rng, _ = as_generator(random_state)
+    seeds = [draw_seed(rng) for _ in range(n_runs)]
     fits: list[Factorization] = []
-    for run, seed in enumerate([draw_seed(rng) for _ in range(n_runs)]):
+    for k, seed in product(ranks, seeds):
         drawn = np.random.default_rng(seed)
         rows = np.sort(drawn.permutation(n_samples)[: _n_seen(share, n_samples)])
         fit = factorize(
             _rows(X, rows),
-            n_components,
+            k,
             loss=loss,
             solver=solver,
             init="random" if init == "auto" else init,
@@ -127,7 +157,7 @@ def resampled_runs(
             tol=tol,
             n_threads=n_threads,
             random_state=drawn,
-            callback=None if callback is None else partial(callback, run),
+            callback=None if callback is None else partial(callback, len(fits)),
         )
         if fit.status in (Status.INTERRUPTED, Status.STOPPED):
             return [*fits, fit]

@@ -15,7 +15,7 @@ from nonneg.report.figures.groups import (
     topic_map,
 )
 from nonneg.report.figures.reasons import recommendations, waterfall
-from nonneg.report.figures.signatures import profiles, signature_ranks
+from nonneg.report.figures.signatures import matches, profiles, signature_ranks
 from nonneg.report.figures.style import bare, themed
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "consensus_map",
     "convergence",
     "factors",
+    "matches",
     "parts",
     "profiles",
     "rank_curves",

@@ -103,7 +103,12 @@ def rank_curves(facts: Facts) -> Figure:
         "The criteria do not agree on a rank" if agreed is None else f"They agree on rank {agreed}"
     )
     return figure(
-        data, title=title, height=90 + 165 * count, annotations=notes, **_without_none(layout)
+        data,
+        title=title,
+        note=facts["note"],
+        height=90 + 165 * count,
+        annotations=notes,
+        **_without_none(layout),
     )
 
 

@@ -26,10 +26,10 @@ from nonneg.report.figures.style import (
 
 Numbers = NDArray[np.float64]
 
-__all__ = ["approximation", "cards", "factors", "parts", "similarity"]
+__all__ = ["approximation", "cards", "factors", "heat", "parts", "similarity"]
 
 _FEW_CELLS = 160  # so many have their number written into them
-_FEW_CELLS = 48  # a side
+_FEW_LINES = 48  # a side, with a gap between cells
 _NAMED_CELLS = 5000  # so many say their row and column; names take most of a figure's bytes
 _NAMED = 60  # so many lines have their names beside them
 # Pictures of a gallery: side by side; pixels of one, and of the least; its name, in widths.
@@ -167,7 +167,7 @@ def _factor(side: Facts, components: Sequence[str], at: str, letter: str) -> Fig
     values = np.array(side["values"], dtype=np.float64).reshape(-1, len(components))
     largest = np.array(side["largest"], dtype=np.float64)
     shares = values / np.where(largest > 0, largest, 1.0)
-    return _heat(
+    return heat(
         shares,
         values,
         side["names"],
@@ -177,7 +177,7 @@ def _factor(side: Facts, components: Sequence[str], at: str, letter: str) -> Fig
     )
 
 
-def _heat(
+def heat(
     shades: Numbers,
     values: Numbers,
     rows: Sequence[str],
@@ -186,7 +186,7 @@ def _heat(
     what: str,
 ) -> Figure:
     """A heat map; its cells have their numbers where they are few, their names if not too many."""
-    gap = 1 if max(shades.shape) <= _FEW_CELLS else 0  # more would be a mesh on a dark page
+    gap = 1 if max(shades.shape) <= _FEW_LINES else 0  # more would be a mesh on a dark page
     shown: Figure = {
         "type": "heatmap",
         "z": _json(shades),
@@ -238,7 +238,7 @@ def approximation(facts: Facts) -> Figure:
     ]
     highest, least = _darkest(np.concatenate(tables), facts["highest"] or 1.0)
     data = [
-        _heat(np.minimum(table / highest, 1.0), table, rows["names"], columns["names"], at, what)
+        heat(np.minimum(table / highest, 1.0), table, rows["names"], columns["names"], at, what)
         for table, at, what in zip(tables, ("", "2"), ("X", "WH"), strict=True)
     ]
     data[1] |= {
@@ -275,7 +275,7 @@ def similarity(facts: Facts, *, title: str = "How alike: cosine of the factors")
     """The cosines of `similarity_facts` as a map, alike ones side by side."""
     values, names = np.array(facts["values"]), facts["names"]
     across = {**axis_names(names, limit=16), "tickangle": -90, "constrain": "domain"}
-    shown = _heat(values, values, names, names, "", "cosine")
+    shown = heat(values, values, names, names, "", "cosine")
     # From the least cosine on, so that differences can be seen where all are alike.
     least = float(np.floor(10 * values.min(initial=1.0)) / 10)
     shown |= {

@@ -1,13 +1,25 @@
-"""Figures of mutational signatures: profiles over the channels, and stability by rank."""
+"""Figures of mutational signatures: profiles, cosines with known ones, stability by rank."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nonneg.report.facts import Facts
-from nonneg.report.figures.style import PALETTE, Figure, colour, figure, text, texts
+import numpy as np
 
-__all__ = ["profiles", "signature_ranks"]
+from nonneg.report.facts import Facts
+from nonneg.report.figures.factors import heat
+from nonneg.report.figures.style import (
+    PALETTE,
+    Figure,
+    axis_names,
+    colour,
+    figure,
+    height_for,
+    text,
+    texts,
+)
+
+__all__ = ["matches", "profiles", "signature_ranks"]
 
 
 def profiles(
@@ -71,12 +83,44 @@ def profiles(
     }
     return figure(
         data,
-        title=f"{len(names)} signatures over {len(channels)} channels",
+        title=f"{_signatures(len(names))} over {len(channels)} channels",
         height=80 + 130 * count,
         annotations=notes,
         bargap=0.15,
         **layout,
     )
+
+
+def matches(facts: Facts, *, most: int = 40) -> Figure:
+    """The cosines of `match_facts` as a map: signatures across, the nearest known ones downwards.
+
+    Parameters
+    ----------
+    facts : dict
+    most : int, default 40
+        Known signatures, of which the nearest are shown.
+    """
+    known, found = facts["known"][:most], [one["told"] for one in facts["signatures"]]
+    values = np.array([one["cosines"] for one in known])
+    names = [one["name"] for one in known]
+    shown = heat(values, values, names, found, "", "cosine")
+    if len(found) <= 12:
+        shown["text"] = [[f"{value:.2f}" for value in row] for row in values.tolist()]
+        shown["texttemplate"] = "%{text}"
+    return figure(
+        [shown],
+        title=f"Cosines with {text(facts['against'], 90)}",
+        note=f"the {most} nearest are shown" if most < len(facts["known"]) else "",
+        height=height_for(len(names)) + 30,
+        least=140 + 60 * len(found),
+        margin={"t": 50},
+        xaxis={"side": "top", "fixedrange": True, **axis_names(found, limit=14, lines=2)},
+        yaxis={**axis_names(names, limit=20), "autorange": "reversed"},
+    )
+
+
+def _signatures(n: int) -> str:
+    return "1 signature" if n == 1 else f"{n} signatures"
 
 
 def _kind(channel: str) -> str:
@@ -113,7 +157,7 @@ def signature_ranks(facts: Facts) -> Figure:
     ]
     return figure(
         data,
-        title=f"{facts['rank']} signatures were taken",
+        title=f"{_signatures(facts['rank'])} {'was' if facts['rank'] == 1 else 'were'} taken",
         height=320,
         showlegend=True,
         legend={"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0},
