@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "nonneg/abreast.hpp"
 #include "nonneg/bytes.hpp"
 #include "nonneg/entries.hpp"
 #include "nonneg/gram.hpp"
@@ -142,20 +143,22 @@ struct EntryArrays {
   std::optional<In2<T>> Ft;
   std::optional<In1<T>> sums, column_weights;
   Out2<T> W;
+  SweepRule rule;
 
-  // (F, Ft, sums, column_weights, W)
+  // (F, Ft, sums, column_weights, W, max_sweeps, tolerance)
   explicit EntryArrays(const nb::tuple& run)
       : F(item<In2<T>>(run, 0)),
         Ft(item_or_none<In2<T>>(run, 1)),
         sums(item_or_none<In1<T>>(run, 2)),
         column_weights(item_or_none<In1<T>>(run, 3)),
-        W(item<Out2<T>>(run, 4)) {}
+        W(item<Out2<T>>(run, 4)),
+        rule{nb::cast<int>(run[5]), nb::cast<double>(run[6])} {}
 };
 
 template <class T>
 std::vector<EntryArrays<T>> entry_arrays(const nb::list& runs) {
   std::vector<EntryArrays<T>> arrays;
-  for (nb::handle run : runs) arrays.emplace_back(run_tuple(run, 5));
+  for (nb::handle run : runs) arrays.emplace_back(run_tuple(run, 7));
   return arrays;
 }
 
@@ -195,7 +198,7 @@ template <class T>
 std::vector<EntryTask<T>> make_tasks(std::vector<EntryArrays<T>>& runs, std::int64_t rows,
                                      std::int64_t cols, double l1, double l2, double l2_per_entry,
                                      double lower, double upper,
-                                     const std::optional<In2<std::uint8_t>>& fixed, SweepRule rule,
+                                     const std::optional<In2<std::uint8_t>>& fixed,
                                      const EntryOptions& options) {
   std::vector<std::int64_t> ranks;
   for (const auto& run : runs) ranks.push_back(dim(run.F, 1));
@@ -203,7 +206,7 @@ std::vector<EntryTask<T>> make_tasks(std::vector<EntryArrays<T>>& runs, std::int
   std::vector<EntryTask<T>> tasks;
   for (auto& run : runs) {
     tasks.push_back(make_task<T>(run.F, run.Ft, run.sums, run.column_weights, run.W, rows, cols,
-                                 terms, rule, options));
+                                 terms, run.rule, options));
     require(run.Ft.has_value() == runs.front().Ft.has_value(), "runs need one layout");
   }
   return tasks;
@@ -270,12 +273,10 @@ class Csr {
   nb::list entry_steps(nb::list runs, int kind, double beta, double delta, double scale,
                        double floor, int update, bool cautious, bool measure, double l1, double l2,
                        double l2_per_entry, double lower, double upper,
-                       std::optional<In2<std::uint8_t>> fixed, int max_sweeps, double tolerance,
-                       int n_threads) const {
+                       std::optional<In2<std::uint8_t>> fixed, int n_threads, bool abreast) const {
     auto arrays = entry_arrays<T>(runs);
     const auto tasks =
         make_tasks<T>(arrays, view_.rows, view_.cols, l1, l2, l2_per_entry, lower, upper, fixed,
-                      SweepRule{max_sweeps, tolerance},
                       EntryOptions{kind, beta, delta, scale, floor, update, cautious, measure});
     bool full = false;
     for (const auto& run : arrays) {
@@ -284,11 +285,15 @@ class Csr {
       require(!run.sums || (kind == 1 && beta == 1 && !run.column_weights && !view_.weights),
               "column sums stand for the zeros of unweighted Kullback-Leibler only");
     }
+    for (const auto& task : tasks) {
+      require(!abreast || can_go_abreast(view_, task), "these runs cannot go abreast");
+    }
     const std::size_t n = threads(n_threads);
     std::vector<StepStats> stats;
     {
       nb::gil_scoped_release release;
-      stats = entry_steps_csr(view_, chunks_, tasks, full, n);
+      stats = abreast ? entry_steps_abreast(view_, chunks_, tasks, n)
+                      : entry_steps_csr(view_, chunks_, tasks, full, n);
     }
     return as_list(std::move(stats), arrays);
   }
@@ -311,8 +316,7 @@ void bind_csr(nb::module_& m, const char* name) {
            "fixed"_a.noconvert().none(), "n_threads"_a)
       .def("entry_steps", &C::entry_steps, "runs"_a, "kind"_a, "beta"_a, "delta"_a, "scale"_a,
            "floor"_a, "update"_a, "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a,
-           "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a,
-           "n_threads"_a);
+           "lower"_a, "upper"_a, "fixed"_a.noconvert().none(), "n_threads"_a, "abreast"_a);
   m.def(
       "csr",
       [](std::int64_t rows, std::int64_t cols, In1<std::int64_t> indptr, In1<I> indices,
@@ -350,14 +354,13 @@ void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* 
       entry,
       [](Rows2<T> X, nb::list runs, int kind, double beta, double delta, double scale, double floor,
          int update, bool cautious, bool measure, double l1, double l2, double l2_per_entry,
-         double lower, double upper, std::optional<In2<std::uint8_t>> fixed, int max_sweeps,
-         double tolerance, int n_threads, bool side_by_side) {
+         double lower, double upper, std::optional<In2<std::uint8_t>> fixed, int n_threads,
+         bool side_by_side) {
         const std::int64_t rows = dim(X, 0), cols = dim(X, 1);
         require(rows == 0 || cols <= 1 || X.stride(1) == 1, "X must be contiguous along its rows");
         auto arrays = entry_arrays<T>(runs);
         const auto tasks =
             make_tasks<T>(arrays, rows, cols, l1, l2, l2_per_entry, lower, upper, fixed,
-                          SweepRule{max_sweeps, tolerance},
                           EntryOptions{kind, beta, delta, scale, floor, update, cautious, measure});
         for (const auto& run : arrays) {
           require(run.Ft.has_value() || side_by_side, "dense rows need Ft, or go side by side");
@@ -377,7 +380,7 @@ void bind_runs(nb::module_& m, const char* entry, const char* gram, const char* 
       },
       "X"_a.noconvert(), "runs"_a, "kind"_a, "beta"_a, "delta"_a, "scale"_a, "floor"_a, "update"_a,
       "cautious"_a, "measure"_a, "l1"_a, "l2"_a, "l2_per_entry"_a, "lower"_a, "upper"_a,
-      "fixed"_a.noconvert().none(), "max_sweeps"_a, "tolerance"_a, "n_threads"_a, "side_by_side"_a);
+      "fixed"_a.noconvert().none(), "n_threads"_a, "side_by_side"_a);
   m.def(
       gram,
       [](In2<T> cross, nb::list runs, double l1, double l2, double lower, double upper,

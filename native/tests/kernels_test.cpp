@@ -455,6 +455,40 @@ void a_run_in_a_batch_is_the_run_alone() {
   }
 }
 
+// More runs than lanes, of several ranks: the same numbers for any number of threads, and alone.
+template <class T, class I>
+void runs_abreast_are_independent() {
+  const Loss kl{LossKind::kBeta, 1, 0, 1, 1e-6};
+  std::vector<Sample<T, I>> samples;
+  for (int k : {3, 7, 3, 12, 3, 3, 3, 3}) samples.emplace_back(3000, 150, k);
+  const auto X = samples[0].view();
+  const auto chunks = samples[0].chunks();
+  std::vector<std::vector<T>> first;
+  for (std::size_t n : {std::size_t(1), std::size_t(2), std::size_t(5)}) {
+    std::vector<std::vector<T>> Ws;
+    for (const auto& s : samples) Ws.push_back(s.W);
+    std::vector<EntryTask<T>> tasks;
+    for (std::size_t r = 0; r < samples.size(); ++r) {
+      tasks.push_back(samples[r].task(Ws[r].data(), kl, Update::kDescend, false, true));
+      tasks.back().rule = {1 + static_cast<int>(r % 3), 0.1};
+      tasks.back().cautious = false;
+      CHECK(can_go_abreast(X, tasks.back()));
+    }
+    const auto got = entry_steps_abreast(X, chunks, tasks, n);
+    for (std::size_t r = 0; r < samples.size(); ++r) {
+      CHECK(std::isfinite(got[r].loss + got[r].residual));
+      std::vector<T> W = samples[r].W;
+      auto task = tasks[r];
+      task.W = W.data();
+      CHECK(same(got[r], entry_steps_abreast(X, chunks, {task}, 1).front()));
+      CHECK(W == Ws[r]);
+    }
+    if (first.empty()) first = Ws;
+    CHECK(Ws == first);
+  }
+  CHECK(entry_steps_abreast(X, chunks, std::vector<EntryTask<T>>(), 2).empty());
+}
+
 void byte_products_are_exact() {
   std::mt19937 random(3);
   std::uniform_int_distribution<int> byte(-128, 127), word(-4000, 4000);
@@ -497,6 +531,8 @@ int main() {
   same_bits_for_any_threads<double, std::int64_t>(8);
   a_run_in_a_batch_is_the_run_alone<float, std::int32_t>();
   a_run_in_a_batch_is_the_run_alone<double, std::int64_t>();
+  runs_abreast_are_independent<float, std::int32_t>();
+  runs_abreast_are_independent<double, std::int64_t>();
   pivot_is_optimal();
   byte_products_are_exact();
   std::puts("kernels: all identities hold");

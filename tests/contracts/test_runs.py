@@ -116,6 +116,28 @@ def test_half_steps_of_many_pairs_are_the_half_steps_of_each(kind, solver):
             assert step == expected
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_runs_abreast_do_not_depend_on_the_company(dtype):
+    X = matrix("sparse", dtype)
+    options = {"loss": "kullback-leibler", "random_state": 1}
+    many = factorize_runs(X, RANKS, n_runs=20, **options)
+    more = factorize_runs(X, (4, 2), n_runs=40, n_threads=1, **options)
+    for at in range(len(RANKS)):
+        others = more[40 * (1 - at) :]
+        for fit, same in zip(many[20 * at : 20 * at + 20], others, strict=False):
+            assert_same_run(fit, same)
+    assert len({fit.n_iter for fit in many}) > 1  # they left the batch at different times
+
+
+def test_a_run_abreast_settles_where_the_one_alone_does():
+    X = matrix("sparse")
+    options = {"loss": "kullback-leibler", "tol": 1e-6, "max_iter": 2000}
+    for fit in factorize_runs(X, 2, n_runs=8, random_state=0, **options):
+        alone = factorize(X, 2, random_state=fit.seed, init="random", **options)
+        # Not always in the same optimum.
+        assert fit.objective == pytest.approx(alone.objective, rel=2e-3)
+
+
 def test_seeds_differ_repeat_and_do_not_depend_on_the_company():
     X = matrix("holes")
     few = factorize_runs(X, 3, n_runs=3, random_state=0, max_iter=5)

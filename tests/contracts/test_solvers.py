@@ -212,7 +212,7 @@ def test_dense_equals_sparse_equals_observed(name, loss):
         left, right = start(held)
         for _ in range(20):
             # The plain form: how many sweeps the fast one makes depends on the stored entries.
-            SOLVERS[name].plain().half_step(problem, left, right)
+            SOLVERS[name].half_steps(problem, [(left, right)], gentle=[True])
         results.append(left.values)
     assert len(results) >= 2
     for other in results[1:]:

@@ -244,7 +244,11 @@ def assert_entry_step(
         for w in (case.typed("column_weights"), case.column_weights)
     )
     together = dense and kernels.side_by_side(
-        X, EntryRun(F, F, typed["column_weights"]), options["loss"], options["update"], terms
+        X,
+        EntryRun(F, F, Sweeps(), typed["column_weights"]),
+        options["loss"],
+        options["update"],
+        terms,
     )
     assert_same(
         case,
@@ -308,6 +312,60 @@ def test_descend_on_nonzeros(
     terms = with_fixed(case, terms, fixed)
     options = {"loss": KL, "update": "descend", "sweeps": sweeps, "cautious": cautious}
     assert_entry_step(case, "nonzero", terms, **options)
+
+
+@some
+@given(cases(), penalties, st.lists(st.integers(1, 5), min_size=1, max_size=19))
+def test_descend_of_runs_abreast(case: Case, terms: Terms, sweeps: list[int]) -> None:
+    # Each run has factors and a number of sweeps of its own; more than a register holds, and fewer.
+    def shifted(values: np.ndarray, r: int) -> np.ndarray:
+        return np.ascontiguousarray(np.roll(values, r, axis=0), dtype=case.dtype)
+
+    runs = [
+        EntryRun(shifted(case.F, r), shifted(case.W, r), Sweeps(n)) for r, n in enumerate(sweeps)
+    ]
+    options = {"loss": KL, "update": "descend", "layout": "nonzero", "terms": terms}
+    got = kernels.entry_steps(case.csr(), runs, n_threads=2, abreast=True, **options)
+    for r, (run, measured) in enumerate(zip(runs, got, strict=True)):
+        of_run = replace(
+            case, F=shifted(case.F, r).astype(float), W=shifted(case.W, r).astype(float)
+        )
+        assert_same(
+            of_run,
+            lambda W, run=run, measured=measured: (np.copyto(W, run.W), measured)[1],
+            lambda W, run=run, F=of_run.F: reference.entry_step(
+                case.X,
+                F,
+                W,
+                stored=case.stored,
+                sweeps=run.sweeps,
+                abreast=True,
+                **options,
+            ),
+        )
+
+
+@pytest.mark.parametrize("n_runs", [1, 7, 16, 33])
+def test_runs_abreast_do_not_depend_on_their_company(n_runs: int) -> None:
+    case = make_case(3, 30, 20, 7, 0.3, np.float32, np.int32)
+    options = {"loss": KL, "update": "descend", "layout": "nonzero", "terms": Terms()}
+
+    def step(numbers: range, n_threads: int) -> dict[int, tuple[bytes, float, float]]:
+        runs = [
+            EntryRun(case.typed("F") * (r + 1), case.typed("W").copy(), Sweeps(1 + r % 2, 0.1))
+            for r in numbers
+        ]
+        results = kernels.entry_steps(
+            case.csr(), runs, n_threads=n_threads, abreast=True, **options
+        )
+        return {
+            r: (run.W.tobytes(), result.loss, result.residual)
+            for r, run, result in zip(numbers, runs, results, strict=True)
+        }
+
+    everyone = step(range(40), 2)
+    for r, alone in step(range(40 - n_runs, 40), 1).items():
+        assert alone == everyone[r]
 
 
 @pytest.mark.parametrize(

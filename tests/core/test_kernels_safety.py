@@ -347,10 +347,10 @@ def batch_calls(big: Big, **parts: np.ndarray) -> list:
         kernels.GramRun(arrays["F"], arrays["gram"], arrays["W"], Sweeps()),
     ]
     entry = [
-        kernels.EntryRun(big.F, big.W.copy()),
-        kernels.EntryRun(arrays["F"], arrays["W"]),
+        kernels.EntryRun(big.F, big.W.copy(), Sweeps()),
+        kernels.EntryRun(arrays["F"], arrays["W"], Sweeps()),
     ]
-    options = {"terms": Terms(), "sweeps": Sweeps(), "n_threads": 2}
+    options = {"terms": Terms(), "n_threads": 2}
     wide = np.zeros((ROWS, 2 * K))
     return [
         lambda: kernels.gram_steps(big.csr, gram, Terms(), 2),
@@ -361,8 +361,35 @@ def batch_calls(big: Big, **parts: np.ndarray) -> list:
         lambda: kernels.entry_steps(
             np.ones((ROWS, COLS)), entry, loss=KL, update="descend", layout="full", **options
         ),
+        lambda: kernels.entry_steps(
+            big.csr, entry, loss=KL, update="descend", layout="nonzero", abreast=True, **options
+        ),
         lambda: kernels.extrapolate_runs([(big.W, arrays["W"], 0.5)], 0.0, np.inf, 2),
     ]
+
+
+def test_what_cannot_go_abreast_is_refused() -> None:
+    big = Big()
+    fixed, weights = np.zeros((ROWS, K), np.uint8), np.full(COLS, 1.0)
+    runs = {
+        "quadratic": ({"loss": NativeLoss(), "layout": "stored"}, None),
+        "stored": ({"loss": KL, "layout": "stored"}, None),
+        "multiply": ({"loss": KL, "layout": "nonzero", "update": "multiply"}, None),
+        "fixed": ({"loss": KL, "layout": "nonzero", "fixed": fixed}, None),
+        "weights": ({"loss": KL, "layout": "nonzero"}, weights),
+    }
+    for options, of_columns in runs.values():
+        terms = Terms(fixed=options.pop("fixed", None))
+        run = kernels.EntryRun(big.F, big.W.copy(), Sweeps(), of_columns)
+        with pytest.raises(ValueError, match=r"abreast|column sums"):
+            kernels.entry_steps(
+                big.csr,
+                [run],
+                **{"update": "descend", **options},
+                terms=terms,
+                n_threads=1,
+                abreast=True,
+            )
 
 
 def test_batched_kernels_refuse_what_does_not_fit() -> None:
@@ -374,7 +401,7 @@ def test_batched_kernels_refuse_what_does_not_fit() -> None:
         for call in batch_calls(big, W=W):
             with pytest.raises((TypeError, ValueError)):
                 call()
-    for call in batch_calls(big, F=big.F[:-1].copy())[2:4] + batch_calls(big, F=single.F)[2:4]:
+    for call in batch_calls(big, F=big.F[:-1].copy())[2:5] + batch_calls(big, F=single.F)[2:5]:
         with pytest.raises((TypeError, ValueError)):
             call()
     for call in batch_calls(big, gram=big.gram[:-1].copy())[:2]:

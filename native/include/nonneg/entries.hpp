@@ -27,10 +27,10 @@ namespace nonneg {
 constexpr int kFullEvery = 8;
 // A sweep that moves less than this part of the first (squared) has nothing left to do but that.
 constexpr double kStill = 1e-10;
-// Kullback–Leibler: a sweep worth no more than this part of the row's total has moved nothing by more
-// than about a millionth, however little the first one moved. Without it a half-step to the optimum
-// that starts next to it goes on until rounding stops it.
-constexpr double kSettled = 1e-12;
+// Kullback–Leibler: a sweep worth no more than this part of the row's total has moved nothing by
+// more than a few millionths, however little the first one moved. Without it a half-step to the
+// optimum that starts next to it goes on until rounding stops it.
+constexpr double kSettled = 1e-14;
 
 enum class Update : int { kDescend = 0, kMultiply = 1, kMeasure = 2 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "abreast.hpp"
 #include "entries.hpp"
 #include "gram.hpp"
 #include "lanes.hpp"
@@ -218,6 +219,57 @@ std::vector<StepStats> entry_steps_csr(const CsrView<T, I>& X,
       chunks, runs, n_threads,
       [&](const EntryTask<T>& run, std::int64_t b, std::int64_t e, EntrySpace<T>& space,
           StepStats& out) { entry_rows_csr(X, run, full, b, e, space, out); });
+}
+
+// Bundles of runs of one rank, as many in each as a register holds.
+template <class T>
+std::vector<RunBundle<T>> bundled(const std::vector<EntryTask<T>>& runs) {
+  const std::size_t lanes = static_cast<std::size_t>(lane_bytes()) / sizeof(T);
+  std::vector<RunBundle<T>> bundles;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    RunBundle<T>* room = nullptr;
+    for (auto& bundle : bundles) {
+      if (bundle.k(runs) == runs[r].k && bundle.runs.size() < lanes) room = &bundle;
+    }
+    if (room == nullptr) room = &bundles.emplace_back();
+    room->runs.push_back(r);
+  }
+  return bundles;
+}
+
+// All runs abreast, each in a lane of its own.
+template <class T, class I>
+std::vector<StepStats> entry_steps_abreast(const CsrView<T, I>& X,
+                                           const std::vector<std::int64_t>& chunks,
+                                           const std::vector<EntryTask<T>>& runs,
+                                           std::size_t n_threads) {
+  const int lanes = lane_bytes() / static_cast<int>(sizeof(T));
+  auto bundles = bundled(runs);
+  for (auto& bundle : bundles) bundle.size(runs, X.cols, lanes);
+  const std::size_t n_chunks = chunks.size() - 1, n_tasks = bundles.size() * n_chunks;
+  n_threads = std::max<std::size_t>(1, std::min(n_threads, n_tasks));
+  const auto parts_of = static_cast<std::int64_t>(n_chunks);
+  Pool::instance().run(n_tasks, n_threads, [&](std::size_t i, std::size_t) {
+    const auto c = static_cast<std::int64_t>(i % n_chunks);
+    bundles[i / n_chunks].fill(runs, X.cols * c / parts_of, X.cols * (c + 1) / parts_of, lanes);
+  });
+  std::vector<AbreastSpace<T>> spaces(n_threads);
+  std::vector<std::vector<StepStats>> parts(n_tasks);
+  Pool::instance().run(n_tasks, n_threads, [&](std::size_t i, std::size_t worker) {
+    const RunBundle<T>& bundle = bundles[i / n_chunks];
+    const std::size_t c = i % n_chunks;
+    parts[i].resize(bundle.runs.size());
+    lane_runs(X, runs, bundle, chunks[c], chunks[c + 1], spaces[worker], parts[i].data());
+  });
+  std::vector<StepStats> out(runs.size());
+  for (std::size_t i = 0; i < n_tasks; ++i) {
+    const RunBundle<T>& bundle = bundles[i / n_chunks];
+    for (std::size_t l = 0; l < bundle.runs.size(); ++l) {
+      out[bundle.runs[l]].loss += parts[i][l].loss;
+      out[bundle.runs[l]].residual += parts[i][l].residual;
+    }
+  }
+  return out;
 }
 
 template <class T>

@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
+from itertools import repeat
 from typing import cast
 
 import numpy as np
@@ -29,7 +30,7 @@ from nonneg.core import kernels
 from nonneg.core.alternate import Run, Status, Step, alternate_runs
 from nonneg.core.data import DataMatrix
 from nonneg.core.factorize import Factorization, as_generator, draw_seed, factorize, make_rule
-from nonneg.core.kernels import FloatArray, GramRun, Sweeps, Terms
+from nonneg.core.kernels import ONE_SWEEP, FloatArray, GramRun, Sweeps, Terms
 from nonneg.core.losses import BetaLoss
 from nonneg.core.penalties import Penalty
 from nonneg.core.problem import Factor, Problem
@@ -119,13 +120,6 @@ class Completing(Solver):
     name = "hals-em"
     multiplicative = False
 
-    def __init__(self, sweeps: Sweeps = _SWEEPS) -> None:
-        self._sweeps = sweeps
-
-    def plain(self) -> Completing:
-        """Return it with one sweep a half-step."""
-        return Completing(Sweeps(1))
-
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None."""
         return None if isinstance(problem.data, Holes) else "completion is for pictures with holes"
@@ -136,6 +130,7 @@ class Completing(Solver):
         pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
+        gentle: Sequence[bool] = (),
         cautious: bool = False,
         measure: bool = True,
     ) -> list[HalfStep]:
@@ -145,7 +140,7 @@ class Completing(Solver):
         assert isinstance(data, Holes)
         ridge, width = problem.left.l2_per_entry, data.shape[1]
         steps = []
-        for left, right in pairs:
+        for (left, right), single in zip(pairs, gentle or repeat(False), strict=False):
             W, F = left.values, right.values
             share = data.curvature(W.shape[1]) if not cautious else np.ones(len(W), W.dtype)
             # A row pays the ridge for each known pixel; the kernels have one ridge for all rows.
@@ -153,7 +148,7 @@ class Completing(Solver):
             cross = np.asarray(W @ right.gram.astype(W.dtype))
             cross += (ridge * (width - paid)).astype(W.dtype)[:, None] * np.asarray(W)
             data.map_rests(W, F, partial(_add, cross, F, share))
-            run = GramRun(F, right.gram, W, self._sweeps)
+            run = GramRun(F, right.gram, W, ONE_SWEEP if single else _SWEEPS)
             result = kernels.gram_steps_cross(
                 cast(FloatArray, cross), [run], Terms(l2=ridge * width), data.n_threads
             )[0]

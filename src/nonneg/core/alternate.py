@@ -228,7 +228,7 @@ def alternate_runs(
         Those that were begun, in order. All of them, unless time ran out, the callback said
         stop, or Ctrl-C came: then runs under way say so in their status, and no new one is begun.
     """
-    loop = _Loop(problem, solver if rule.accelerate else solver.plain(), rule, callback, started)
+    loop = _Loop(problem, solver, rule, callback, started)
     waiting = iter(runs)
     live: list[Run] = []
     try:
@@ -302,12 +302,15 @@ class _Loop:
         measure: bool,
     ) -> list[HalfStep]:
         steps: list[HalfStep | None] = [None] * len(live)
-        kinds = [(run.cautious, run.gentle) for run in live]
-        for cautious, gentle in sorted(set(kinds)):
-            chosen = [i for i, kind in enumerate(kinds) if kind == (cautious, gentle)]
-            pairs = [(lefts[i], rights[i]) for i in chosen]
-            solver = self.solver.plain() if gentle else self.solver
-            done = solver.half_steps(problem, pairs, cautious=cautious, measure=measure)
+        for cautious in sorted({run.cautious for run in live}):
+            chosen = [i for i, run in enumerate(live) if run.cautious == cautious]
+            done = self.solver.half_steps(
+                problem,
+                [(lefts[i], rights[i]) for i in chosen],
+                gentle=[live[i].gentle or not self.rule.accelerate for i in chosen],
+                cautious=cautious,
+                measure=measure,
+            )
             for i, step in zip(chosen, done, strict=True):
                 steps[i] = step
         return cast("list[HalfStep]", steps)

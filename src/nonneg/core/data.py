@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nonneg.core import kernels
 from nonneg.core.kernels import (
+    ONE_SWEEP,
     CsrKernel,
     EntryRun,
     FloatArray,
@@ -34,7 +35,6 @@ from nonneg.core.kernels import (
 __all__ = ["DataMatrix", "Dense", "LowRank", "Observed", "Sparse", "row_slices"]
 
 _NO_TERMS = Terms()
-_ONE_SWEEP = Sweeps()
 # Bytes of dense rows that are made or summed at a time.
 _BLOCK_BYTES = 1 << 21
 # Rows of dense data whose cross products are made at a time.
@@ -156,7 +156,7 @@ class DataMatrix:
         *,
         nonzeros_suffice: bool = False,
         terms: Terms = _NO_TERMS,
-        sweeps: Sweeps = _ONE_SWEEP,
+        sweeps: Sweeps = ONE_SWEEP,
         column_weights: FloatArray | None = None,
         cautious: bool = False,
         measure: bool = True,
@@ -186,9 +186,9 @@ class DataMatrix:
         *,
         nonzeros_suffice: bool,
         terms: Terms,
-        sweeps: Sweeps,
         cautious: bool,
         measure: bool,
+        abreast: bool = False,
     ) -> list[StepResult]:
         """Entry-form half-steps of many runs, each on its W in place."""
         rows, layout = self._entry_rows(nonzeros_suffice)
@@ -199,10 +199,10 @@ class DataMatrix:
             update=update,
             layout=layout,
             terms=terms,
-            sweeps=sweeps,
             n_threads=self.n_threads,
             cautious=cautious,
             measure=measure,
+            abreast=abreast,
         )
 
     def residual_norms(self, W: FloatArray, F: FloatArray) -> NDArray[np.float64]:

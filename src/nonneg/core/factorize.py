@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nonneg.core.alternate import Callback, Rule, Run, Status, Step, alternate_runs
-from nonneg.core.data import DataMatrix
+from nonneg.core.data import DataMatrix, Sparse
 from nonneg.core.init import INITS, Init, starting_factors
 from nonneg.core.intake import MatrixLike, as_data, check_fit_memory, is_count
 from nonneg.core.kernels import FloatArray
@@ -37,6 +37,8 @@ __all__ = ["Factorization", "as_generator", "factorize", "solve_left"]
 
 # A batch of runs: entries of X times components, bytes of a factor pair each, and runs at most.
 _BATCH_WORK, _BATCH_BYTES, _BATCH_RUNS = 1 << 25, 1 << 26, 64
+# Runs abreast: so many that half of the widest register is full, whose factors stay below this.
+_ABREAST_BYTES = 1 << 28
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
 
@@ -577,13 +579,40 @@ def _run(
 def batch_width(problem: Problem, k: int) -> int:
     """Return how many runs of rank k go side by side.
 
-    Enough that a half-step of all keeps the threads busy and BLAS has wide products; few enough
-    that a batch's factors stay small (docs/adr/0010).
+    Enough that a half-step of all keeps the threads busy, BLAS has wide products and a register
+    its lanes; few enough that a batch's factors stay small (docs/adr/0010).
+    """
+    if problem.abreast:
+        return _lanes(problem.data)
+    work = problem.data.n_stored * k
+    factors = _factor_bytes(problem.data, k)
+    return int(max(1, min(_BATCH_WORK // max(work, 1), _BATCH_BYTES // factors, _BATCH_RUNS)))
+
+
+def can_go_abreast(problem: Problem, k: int, n_runs: int) -> bool:
+    """Whether so many runs of rank k, or less, go faster in a lane each (docs/adr/0020).
+
+    For Kullback–Leibler on sparse data without weights or fixed entries.
     """
     data = problem.data
-    work = data.n_stored * k
-    factors = (data.shape[0] + data.shape[1]) * k * data.dtype.itemsize
-    return int(max(1, min(_BATCH_WORK // max(work, 1), _BATCH_BYTES // factors, _BATCH_RUNS)))
+    return (
+        isinstance(problem.loss, BetaLoss)
+        and problem.loss.beta == 1
+        and type(data) is Sparse
+        and data.weights is None
+        and problem.left.fixed is None
+        and problem.right.fixed is None
+        and 2 * n_runs >= _lanes(data)
+        and _lanes(data) * _factor_bytes(data, k) <= _ABREAST_BYTES
+    )
+
+
+def _lanes(data: DataMatrix) -> int:
+    return 64 // data.dtype.itemsize
+
+
+def _factor_bytes(data: DataMatrix, k: int) -> int:
+    return (data.shape[0] + data.shape[1]) * k * data.dtype.itemsize
 
 
 def _given_factors(
@@ -632,7 +661,7 @@ def finish(
     stopped a fit, or let it run out of time, does not want to wait for that.
     """
     settled = [run for run in runs if run.status in (Status.CONVERGED, Status.MAX_ITER)]
-    losses = {id(run): problem.loss_value(run.left, run.right) for run in runs}
+    losses = {id(run): _loss(problem, run) for run in runs}
     try:
         if settled:
             _polish(problem, settled, losses)
@@ -643,6 +672,13 @@ def finish(
         _finished(problem, solver, init, run, losses[id(run)], seed)
         for run, init, seed in zip(runs, inits, seeds, strict=True)
     ]
+
+
+def _loss(problem: Problem, run: Run) -> float:
+    # In Gram form it is a difference of large numbers; before the first iteration there is none.
+    if problem.in_gram_form or not run.history:
+        return problem.loss_value(run.left, run.right)
+    return run.objective - problem.penalty_value(run.left, run.right)
 
 
 def _polish(problem: Problem, runs: Sequence[Run], losses: dict[int, float]) -> None:
@@ -659,7 +695,8 @@ def _polish(problem: Problem, runs: Sequence[Run], losses: dict[int, float]) -> 
         steps = solver.half_steps(problem, pairs, exact=True)
         for run, (left, right), step in zip(runs[start:], pairs, steps, strict=False):
             before = losses[id(run)] + problem.penalty_value(run.left, right)
-            loss = problem.loss_value(left, right) if step.loss is None else step.loss
+            known = None if problem.in_gram_form else step.loss  # see `_loss`
+            loss = problem.loss_value(left, right) if known is None else known
             after = loss + problem.penalty_value(left, right)
             if after <= before * (1 + 1e-6) + 1e-12 * problem.size:
                 run.left, losses[id(run)] = left, loss

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nonneg.core.data import DataMatrix
 from nonneg.core.kernels import (
+    ONE_SWEEP,
     EntryRun,
     FloatArray,
     GramRun,
@@ -34,7 +35,6 @@ __all__ = ["Part", "Rest", "deal", "held_out_parts"]
 Groups = NDArray[np.intp]
 
 _NO_TERMS = Terms()
-_ONE_SWEEP = Sweeps()
 # Below this share of ½ΣX² the loss is not a difference of large numbers any more.
 _CANCELLATION = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-7}
 
@@ -132,14 +132,14 @@ class Rest(DataMatrix):
         *,
         nonzeros_suffice: bool = False,
         terms: Terms = _NO_TERMS,
-        sweeps: Sweeps = _ONE_SWEEP,
+        sweeps: Sweeps = ONE_SWEEP,
         column_weights: FloatArray | None = None,
         cautious: bool = False,
         measure: bool = True,
     ) -> StepResult:
         found = []
         for part in self.parts:
-            here = _gathered(EntryRun(F, W, column_weights), part)
+            here = _gathered(EntryRun(F, W, sweeps, column_weights), part)
             found.append(
                 part.data.entry_step(
                     here.F,
@@ -165,9 +165,9 @@ class Rest(DataMatrix):
         *,
         nonzeros_suffice: bool,
         terms: Terms,
-        sweeps: Sweeps,
         cautious: bool,
         measure: bool,
+        abreast: bool = False,
     ) -> list[StepResult]:
         found: list[list[StepResult]] = []
         for part in self.parts:
@@ -175,7 +175,7 @@ class Rest(DataMatrix):
             local = _gathered_terms(terms, part)
             plain = loss.kind == "quadratic" and update == "descend" and not part.data.has_holes
             if plain and all(run.column_weights is None for run in runs):
-                found.append(_gram_steps(part.data, here, local, sweeps))
+                found.append(_gram_steps(part.data, here, local))
             else:
                 found.append(
                     part.data.entry_steps(
@@ -184,9 +184,9 @@ class Rest(DataMatrix):
                         update,
                         nonzeros_suffice=nonzeros_suffice,
                         terms=local,
-                        sweeps=sweeps,
                         cautious=cautious,
                         measure=measure,
+                        abreast=abreast,
                     )
                 )
             for run, moved in zip(runs, here, strict=True):
@@ -200,19 +200,17 @@ class Rest(DataMatrix):
 
 def _gathered(run: EntryRun, part: Part) -> EntryRun:
     weights = None if run.column_weights is None else run.column_weights[part.columns]
-    return EntryRun(run.F[part.columns], run.W[part.rows], weights)
+    return EntryRun(run.F[part.columns], run.W[part.rows], run.sweeps, weights)
 
 
 def _gathered_terms(terms: Terms, part: Part) -> Terms:
     return terms if terms.fixed is None else replace(terms, fixed=terms.fixed[part.rows])
 
 
-def _gram_steps(
-    data: DataMatrix, runs: Sequence[EntryRun], terms: Terms, sweeps: Sweeps
-) -> list[StepResult]:
+def _gram_steps(data: DataMatrix, runs: Sequence[EntryRun], terms: Terms) -> list[StepResult]:
     """Quadratic half-steps where nothing is missing: Gram form, which leaves zeros alone."""
     grams = [(run.F.T @ run.F).astype(np.float64) for run in runs]
-    tasks = [GramRun(run.F, gram, run.W, sweeps) for run, gram in zip(runs, grams, strict=True)]
+    tasks = [GramRun(run.F, gram, run.W, run.sweeps) for run, gram in zip(runs, grams, strict=True)]
     half = 0.5 * data.square_sum
     results = []
     for run, gram, step in zip(runs, grams, data.gram_steps(tasks, terms), strict=True):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 _native: Any = import_module("nonneg.core._native")
 
 __all__ = [
+    "ONE_SWEEP",
     "CsrKernel",
     "EntryRun",
     "Float",
@@ -90,6 +91,9 @@ class Sweeps:
     tolerance: float = 0.0
 
 
+ONE_SWEEP = Sweeps()
+
+
 @dataclass(frozen=True)
 class NativeLoss:
     """A data term as the entry kernels know it: see `native/include/nonneg/beta.hpp`."""
@@ -138,6 +142,7 @@ class EntryRun(NamedTuple):
 
     F: FloatArray
     W: FloatArray
+    sweeps: Sweeps
     column_weights: FloatArray | None = None
 
 
@@ -297,22 +302,27 @@ def entry_steps(
     update: Literal["descend", "multiply", "measure"],
     layout: Layout,
     terms: Terms,
-    sweeps: Sweeps,
     n_threads: int,
     cautious: bool = False,
     measure: bool = True,
+    abreast: bool = False,
 ) -> list[StepResult]:
     """Entry-form half-steps, or only the measurements of the loss (`update="measure"`).
 
     `layout` says which entries count: those ``stored`` (all others are missing), the stored
     ones as the ``nonzero`` ones of a matrix whose other entries are observed zeros
     (Kullback–Leibler), or every column (``full``; dense data, or sparse rows spread out).
+    `abreast` takes as many runs at a time as a register has lanes: of layout ``nonzero``, without
+    weights or fixed entries.
     """
-    together = isinstance(X, np.ndarray) and all(
+    rows_abreast = isinstance(X, np.ndarray) and all(
         side_by_side(X, run, loss, update, terms) for run in runs
     )
-    extras = [(None, None) if together else _entry_extras(r.F, layout) for r in runs]
-    tasks = [(r.F, *extra, r.column_weights, r.W) for r, extra in zip(runs, extras, strict=True)]
+    extras = [(None, None) if rows_abreast else _entry_extras(r.F, layout) for r in runs]
+    tasks = [
+        (r.F, *extra, r.column_weights, r.W, r.sweeps.max_sweeps, r.sweeps.tolerance)
+        for r, extra in zip(runs, extras, strict=True)
+    ]
     options = (
         tasks,
         _KINDS[loss.kind],
@@ -329,16 +339,14 @@ def entry_steps(
         terms.lower,
         terms.upper,
         terms.fixed,
-        sweeps.max_sweeps,
-        sweeps.tolerance,
         n_threads,
     )
     if isinstance(X, np.ndarray):
         single = X.dtype == np.float32
         call = _native.entry_steps_dense_f32 if single else _native.entry_steps_dense_f64
-        results = call(X, *options, together)
+        results = call(X, *options, rows_abreast)
     else:
-        results = X.entry_steps(*options)
+        results = X.entry_steps(*options, abreast)
     return [StepResult(*result) for result in results]
 
 
@@ -387,12 +395,11 @@ def entry_step(
     """Entry-form half-step, or only the measurement of the loss; see `entry_steps`."""
     return entry_steps(
         X,
-        [EntryRun(F, W, column_weights)],
+        [EntryRun(F, W, sweeps, column_weights)],
         loss=loss,
         update=update,
         layout=layout,
         terms=terms,
-        sweeps=sweeps,
         n_threads=n_threads,
         cautious=cautious,
         measure=measure,

@@ -52,12 +52,16 @@ class Problem:
     loss : Loss
     left, right : Penalty
         On the factor of the rows (m × k) and of the columns (n × k).
+    abreast : bool
+        Whether the kernels take runs side by side, one in each lane of a register
+        (docs/adr/0020): for many runs only.
     """
 
     data: DataMatrix
     loss: Loss
     left: Penalty = field(default_factory=Penalty)
     right: Penalty = field(default_factory=Penalty)
+    abreast: bool = False
 
     @property
     def T(self) -> Problem:

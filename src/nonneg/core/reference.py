@@ -256,34 +256,18 @@ def _kullback_leibler(row: _Row, cautious: bool) -> tuple[_Coordinates, _Look]:
     keeps 1 % of w_t or, if `cautious`, at least what the multiplicative update w_t g/s would leave;
     what adds less than floor/1000 is zero.
     """
-    floor = row.loss.floor
     sums = row.sums()
 
     def step(ts: NDArray[np.intp], w: Array) -> tuple[Array, Array]:
-        q = row.B[:, ts] / _floored(row.B @ w, row.loss)[:, None]
-        g = (row.omega * row.x) @ q
-        c = q.T @ (q * (row.omega * row.x)[:, None])
-        s = sums[ts] + row.terms.l1 + row.l2 * w[ts]
+        g, c = _slopes(row, ts, w)
         targets, curvatures = np.full(ts.size, np.nan), np.zeros(ts.size)
         moves = np.zeros(ts.size)
         for i, t in enumerate(ts):
-            h, D = c[i, i], g[i] + c[i, :i] @ moves[:i]
-            if s[i] <= 0 or (h <= 0 and g[i] > 0):
-                continue  # the component is empty on both sides: nothing to decide
-            if g[i] <= 0:
-                target, h = 0.0, s[i] / (w[t] if w[t] > 0 else 1.0)
-            elif row.l2 > 0:
-                rest, linear = g[i] ** 2 - s[i] * D, s[i] * h + row.l2 * D
-                target = w[t] + 2 * rest / (linear + np.sqrt(linear**2 + 4 * row.l2 * h * rest))
-                h += row.l2
-            else:
-                target = w[t] + (g[i] ** 2 / s[i] - D) / h
-            if g[i] > 0 and target < w[t]:
-                target = max(target, w[t] * (g[i] / s[i] if cautious else 0.01))
-                if target * sums[t] < 1e-3 * floor:
-                    target = 0.0
-            targets[i], curvatures[i] = target, h
-            moves[i] = row.clip(target) - w[t]
+            targets[i], curvatures[i] = _root(
+                row, g[i], c[i, i], g[i] + c[i, :i] @ moves[:i], w[t], sums[t], cautious
+            )
+            if not np.isnan(targets[i]):
+                moves[i] = row.clip(targets[i]) - w[t]
         return targets, curvatures
 
     def look(w: Array) -> Mask:
@@ -291,6 +275,66 @@ def _kullback_leibler(row: _Row, cautious: bool) -> tuple[_Coordinates, _Look]:
         return np.asarray((w != 0) | (row.terms.lower > 0) | (g > sums + row.terms.l1))
 
     return step, look
+
+
+def _slopes(row: _Row, ts: NDArray[np.intp], w: Array) -> tuple[Array, Array]:
+    """Return g_t = Σ ω x b_t / y of some components, and c_ts = Σ ω x b_t b_s / y²."""
+    q = row.B[:, ts] / _floored(row.B @ w, row.loss)[:, None]
+    return (row.omega * row.x) @ q, q.T @ (q * (row.omega * row.x)[:, None])
+
+
+def _root(
+    row: _Row, g: float, h: float, D: float, start: float, column_sum: float, cautious: bool
+) -> tuple[float, float]:
+    """Return where φ of one component meets its slope, and what a move is worth over its square.
+
+    NaN where nothing decides.
+    """
+    s = column_sum + row.terms.l1 + row.l2 * start
+    if s <= 0 or (h <= 0 and g > 0):
+        return np.nan, 0.0  # the component is empty on both sides
+    if g <= 0:
+        return 0.0, s / (start if start > 0 else 1.0)
+    if row.l2 > 0:
+        rest, linear = g**2 - s * D, s * h + row.l2 * D
+        target = start + 2 * rest / (linear + np.sqrt(linear**2 + 4 * row.l2 * h * rest))
+    else:
+        target = start + (g**2 / s - D) / h
+    if target < start:
+        target = max(target, start * (g / s if cautious else 0.01))
+        if target * column_sum < 1e-3 * row.loss.floor:
+            target = 0.0
+    return target, h + row.l2
+
+
+def _descend_model(row: _Row, w: Array, sweeps: Sweeps) -> float:
+    """Sweep the model of up to five components twice; then make it anew.
+
+    As `_kullback_leibler`, but with D_t = g_t + Σ c_ts d_s over all others. Returns
+    Σ curvature·move² of the first sweep.
+    """
+    sums, k = row.sums(), w.size
+    joint, of_model = 5, 2
+    first = 0.0
+    for done in range(0, sweeps.max_sweeps, of_model):
+        moved = 0.0
+        for ts in (np.arange(t, min(t + joint, k)) for t in range(0, k, joint)):
+            g, c = _slopes(row, ts, w)
+            start = w[ts].copy()
+            for sweep in range(min(of_model, sweeps.max_sweeps - done)):
+                for i, t in enumerate(ts):
+                    others = c[i] @ (w[ts] - start) - c[i, i] * (w[t] - start[i])
+                    target, curvature = _root(
+                        row, g[i], c[i, i], g[i] + others, start[i], sums[t], False
+                    )
+                    move = 0.0 if np.isnan(target) else row.clip(target) - w[t]
+                    w[t] += move
+                    moved += curvature * move**2 * (sweep == 0)
+        if done == 0:
+            first = moved
+        if moved <= sweeps.tolerance**2 * first:
+            break
+    return first
 
 
 def _descend(
@@ -373,12 +417,14 @@ def entry_step(
     cautious: bool = False,
     measure: bool = True,
     side_by_side: bool = False,
+    abreast: bool = False,
 ) -> StepResult:
     """Entry-form half-step, or only the measurement of the loss (`update="measure"`).
 
     `layout` and the rest are as in `kernels.entry_step`; `stored` (default: everything) says
     which entries the sparse rows would hold, `weights` (shape of X) what each of them weighs, and
-    `side_by_side` that rows share their lanes, so that none can leave a component out.
+    `side_by_side` that rows share their lanes, so that none can leave a component out, `abreast`
+    that the steps are those of runs that do (`native/include/nonneg/abreast.hpp`).
     """
     total = residual = 0.0
     free = _free(terms, W)
@@ -398,9 +444,12 @@ def entry_step(
             residual += _multiply(row, w, sweeps)
         elif update == "descend":
             rational = loss.kind == "beta"
-            step, look = _kullback_leibler(row, cautious) if rational else _quadratic(row, w)
-            block = 3 if rational and not cautious else 1
-            residual += _descend(row, w, step, None if side_by_side else look, sweeps, block)
+            if abreast:
+                residual += _descend_model(row, w, sweeps)
+            else:
+                step, look = _kullback_leibler(row, cautious) if rational else _quadratic(row, w)
+                block = 3 if rational and not cautious else 1
+                residual += _descend(row, w, step, None if side_by_side else look, sweeps, block)
         if measure:
             total += row.value(w)
     return StepResult(0.0, total, residual, np.empty((0, 0)))

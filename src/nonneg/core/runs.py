@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from nonneg.core.factorize import (
     RandomState,
     as_generator,
     batch_width,
+    can_go_abreast,
     draw_seed,
     finish,
     make_problem,
@@ -71,8 +73,10 @@ def factorize_runs(
 
     Each run is the one that ``factorize(X, k, random_state=fit.seed, init=fit.init, ...)`` makes
     alone, bit for bit; for frobenius on dense X to rounding, because BLAS may add in another order
-    when the factors of all runs stand side by side. Run i has the same seed at every rank, and
-    more runs or ranks leave the earlier ones as they are.
+    when the factors of all runs stand side by side. Eight runs or more (float64: four) on sparse X
+    under kullback-leibler, without weights or fixed entries, go three times as fast in a lane of a
+    register each: from the same start by other steps, mostly to the same optimum. Run i has the
+    same seed at every rank, and more runs or ranks leave the earlier ones as they are.
 
     Parameters
     ----------
@@ -153,6 +157,8 @@ upper_H, fixed_W, fixed_H, max_iter, tol, accelerate, n_threads
     )
     check_fit_memory(data, max(ranks), gram_form=problem.in_gram_form)
     chosen = choose_solver(solver, problem)
+    if chosen.name == "ccd" and can_go_abreast(problem, max(ranks), n_runs):
+        problem = replace(problem, abreast=True)
     kind = _init_name(init, max(ranks), problem)
     if callback is not None and not callable(callback):
         raise InputError(

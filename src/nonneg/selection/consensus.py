@@ -87,7 +87,7 @@ class Consensus(Shown):
         it seems to; if all starts are the same it says nothing.
     seeds : tuple of int or None
         Of each run: ``factorize(X, k, random_state=seed, init="random")`` makes it again, unless
-        samples were drawn.
+        samples were drawn or runs went abreast (see `factorize_runs`).
     objectives : ndarray of float64 (n_runs,)
     fit : Factorization
         The run with the lowest objective.

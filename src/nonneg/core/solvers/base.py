@@ -41,9 +41,6 @@ class Solver(Protocol):
     def multiplicative(self) -> bool:
         """Whether it leaves zeros at zero, so that none may be made on the way."""
 
-    def plain(self) -> Solver:
-        """Return the textbook form: one sweep a half-step."""
-
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None; shown to the user verbatim."""
 
@@ -53,6 +50,7 @@ class Solver(Protocol):
         pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
+        gentle: Sequence[bool] = (),
         cautious: bool = False,
         measure: bool = True,
     ) -> list[HalfStep]:
@@ -64,6 +62,8 @@ class Solver(Protocol):
         ----------
         exact : bool
             Go to the optimum of the half-problem instead of a few sweeps.
+        gentle : sequence of bool
+            Which pairs get a single sweep; none of them by default.
         cautious : bool
             Use only steps that are proven not to raise the objective.
         measure : bool

@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from nonneg.core.kernels import EntryRun, FloatArray, Sweeps
+from nonneg.core.kernels import ONE_SWEEP, EntryRun, FloatArray, Sweeps
 from nonneg.core.losses import BetaLoss, L21Loss
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers.base import HalfStep, Solver
@@ -29,13 +29,6 @@ class Coordinate(Solver):
     name = "ccd"
     multiplicative = False
 
-    def __init__(self, sweeps: Sweeps | None = None) -> None:
-        self._fixed_sweeps = sweeps
-
-    def plain(self) -> Coordinate:
-        """Return coordinate descent with one sweep a half-step."""
-        return Coordinate(Sweeps(1))
-
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None."""
         loss = problem.loss
@@ -49,16 +42,21 @@ class Coordinate(Solver):
         pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
+        gentle: Sequence[bool] = (),
         cautious: bool = False,
         measure: bool = True,
     ) -> list[HalfStep]:
         """Improve the left factors by a few sweeps, or to their optima."""
         robust = not isinstance(problem.loss, BetaLoss)
-        sweeps = self._fixed_sweeps or Sweeps(3 if robust else 2, 0.1)
+        sweeps = Sweeps(3 if robust else 2, 0.1)
         if exact:
             sweeps = Sweeps(10, 1e-2) if robust else Sweeps(200, 1e-6)
         if not (exact and robust):
-            return _entry_steps(problem, pairs, "descend", sweeps, cautious, measure)
+            each = [ONE_SWEEP if single else sweeps for single in gentle] or [sweeps] * len(pairs)
+            # Runs that need care are few, and rows reach their optima one sooner, one later: both
+            # would leave most of a register idle.
+            abreast = problem.abreast and not (cautious or exact)
+            return _entry_steps(problem, pairs, "descend", each, cautious, measure, abreast=abreast)
         # A robust loss gets new weights with each pass, so one exact pass is not its optimum.
         return [self._repeated(problem, pair, sweeps, cautious, measure) for pair in pairs]
 
@@ -72,7 +70,7 @@ class Coordinate(Solver):
     ) -> HalfStep:
         step = HalfStep(None, 0.0)
         for _ in range(_MAX_PASSES):
-            step = _entry_steps(problem, [pair], "descend", sweeps, cautious, measure)[0]
+            step = _entry_steps(problem, [pair], "descend", [sweeps], cautious, measure)[0]
             if step.residual <= 1e-14 * problem.size:
                 break
         return step
@@ -83,10 +81,6 @@ class Multiplicative(Solver):
 
     name = "mu"
     multiplicative = True
-
-    def plain(self) -> Multiplicative:
-        """Return itself: a half-step is one update."""
-        return self
 
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None."""
@@ -100,30 +94,36 @@ class Multiplicative(Solver):
         pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
+        gentle: Sequence[bool] = (),
         cautious: bool = False,
         measure: bool = True,
     ) -> list[HalfStep]:
         """Improve the left factors by one update, or by many."""
-        del cautious  # every update is a majorise-minimise step
-        sweeps = Sweeps(300, 1e-5) if exact else Sweeps(1)
-        return _entry_steps(problem, pairs, "multiply", sweeps, False, measure)
+        del gentle, cautious  # every update is a majorise-minimise step
+        sweeps = Sweeps(300, 1e-5) if exact else ONE_SWEEP
+        return _entry_steps(problem, pairs, "multiply", [sweeps] * len(pairs), False, measure)
 
 
 def _entry_steps(
     problem: Problem,
     pairs: Sequence[tuple[Factor, Factor]],
     update: Literal["descend", "multiply"],
-    sweeps: Sweeps,
+    sweeps: Sequence[Sweeps],
     cautious: bool,
     measure: bool,
+    *,
+    abreast: bool = False,
 ) -> list[HalfStep]:
     loss, data = problem.loss, problem.data
     by_columns = isinstance(loss, L21Loss) and not loss.samples_are_rows
     runs = [
         EntryRun(
-            right.values, left.values, _column_weights(problem, left, right) if by_columns else None
+            right.values,
+            left.values,
+            of_run,
+            _column_weights(problem, left, right) if by_columns else None,
         )
-        for left, right in pairs
+        for (left, right), of_run in zip(pairs, sweeps, strict=True)
     ]
     results = data.entry_steps(
         runs,
@@ -131,9 +131,9 @@ def _entry_steps(
         update,
         nonzeros_suffice=loss.nonzeros_suffice,
         terms=problem.left.terms(),
-        sweeps=sweeps,
         cautious=cautious,
         measure=measure,
+        abreast=abreast,
     )
     for left, _ in pairs:
         left.gram = None

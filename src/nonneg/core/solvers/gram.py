@@ -10,10 +10,11 @@ anls-bpp  Each row's nonnegative least squares problem exactly, by block princip
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 
-from nonneg.core.kernels import GramRun, StepResult, Sweeps
+from nonneg.core.kernels import ONE_SWEEP, GramRun, StepResult, Sweeps
 from nonneg.core.losses import BetaLoss
 from nonneg.core.problem import Factor, Problem
 from nonneg.core.solvers.base import HalfStep, Solver
@@ -32,13 +33,6 @@ class Hals(Solver):
     name = "hals"
     multiplicative = False
 
-    def __init__(self, sweeps: Sweeps | None = None) -> None:
-        self._fixed_sweeps = sweeps
-
-    def plain(self) -> Hals:
-        """Return HALS with one sweep a half-step."""
-        return Hals(Sweeps(1))
-
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None."""
         return _needs_gram_form(self.name, problem)
@@ -49,6 +43,7 @@ class Hals(Solver):
         pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
+        gentle: Sequence[bool] = (),
         cautious: bool = False,
         measure: bool = True,
     ) -> list[HalfStep]:
@@ -61,18 +56,11 @@ class Hals(Solver):
                 right.values,
                 right.gram,
                 left.values,
-                _EXACT if exact else self._sweeps(problem, left),
+                _EXACT if exact else ONE_SWEEP if single else _sweeps(problem, left),
             )
-            for left, right in pairs
+            for (left, right), single in zip(pairs, gentle or repeat(False), strict=False)
         ]
         return _finish(problem, pairs, problem.data.gram_steps(runs, problem.left.terms()))
-
-    def _sweeps(self, problem: Problem, left: Factor) -> Sweeps:
-        if self._fixed_sweeps is not None:
-            return self._fixed_sweeps
-        rows, k = left.values.shape
-        ratio = problem.data.n_stored / max(rows * k, 1)
-        return Sweeps(max(_MIN_SWEEPS, min(_MAX_SWEEPS, int(1 + 0.5 * ratio))), _INNER_TOLERANCE)
 
 
 class Pivoting(Solver):
@@ -80,10 +68,6 @@ class Pivoting(Solver):
 
     name = "anls-bpp"
     multiplicative = False
-
-    def plain(self) -> Pivoting:
-        """Return itself: a half-step has no sweeps."""
-        return self
 
     def supports(self, problem: Problem) -> str | None:
         """Return why it cannot solve `problem`, or None."""
@@ -97,14 +81,21 @@ class Pivoting(Solver):
         pairs: Sequence[tuple[Factor, Factor]],
         *,
         exact: bool = False,
+        gentle: Sequence[bool] = (),
         cautious: bool = False,
         measure: bool = True,
     ) -> list[HalfStep]:
         """Move the left factors to their optima."""
-        del exact, cautious, measure
-        runs = [GramRun(right.values, right.gram, left.values, Sweeps()) for left, right in pairs]
+        del exact, gentle, cautious, measure
+        runs = [GramRun(right.values, right.gram, left.values, ONE_SWEEP) for left, right in pairs]
         results = problem.data.gram_steps(runs, problem.left.terms(), exact=True)
         return _finish(problem, pairs, results)
+
+
+def _sweeps(problem: Problem, left: Factor) -> Sweeps:
+    rows, k = left.values.shape
+    ratio = problem.data.n_stored / max(rows * k, 1)
+    return Sweeps(max(_MIN_SWEEPS, min(_MAX_SWEEPS, int(1 + 0.5 * ratio))), _INNER_TOLERANCE)
 
 
 def _needs_gram_form(name: str, problem: Problem) -> str | None:
