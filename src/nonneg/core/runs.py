@@ -74,9 +74,10 @@ def factorize_runs(
     Each run is the one that ``factorize(X, k, random_state=fit.seed, init=fit.init, ...)`` makes
     alone, bit for bit; for frobenius on dense X to rounding, because BLAS may add in another order
     when the factors of all runs stand side by side. Eight runs or more (float64: four) on sparse X
-    under kullback-leibler, without weights or fixed entries, go three times as fast in a lane of a
-    register each: from the same start by other steps, mostly to the same optimum. Run i has the
-    same seed at every rank, and more runs or ranks leave the earlier ones as they are.
+    under kullback-leibler, without weights or fixed entries, share the lanes of a register, in
+    about half the time: from the same start by other steps, mostly to the same optimum. Run i has
+    the same seed at every rank, and, that change aside, more runs or ranks leave the earlier ones
+    as they are.
 
     Parameters
     ----------
