@@ -245,7 +245,7 @@ def pivot_step_cross(
     )
 
 
-# --- Half-steps of many runs on one matrix: each gets the bits it would get alone -----------------
+# --- Half-steps of many runs on one matrix: each gets the bits it would get alone, or abreast -----
 
 
 def gram_steps(

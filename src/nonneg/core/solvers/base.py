@@ -56,7 +56,8 @@ class Solver(Protocol):
     ) -> list[HalfStep]:
         """Improve the left factor of each pair in place: one run a pair, all on the same data.
 
-        A pair gets the bits it would get alone (dense Gram form: where BLAS gives them).
+        A pair gets the bits it would get alone (dense Gram form: where BLAS gives them). Where the
+        problem says `abreast`, they are those that it would get abreast of any others.
 
         Parameters
         ----------
